@@ -1,0 +1,2 @@
+//! Contestant `mio-loop`.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Contestant `process-per-connection`.
+fn main() {}

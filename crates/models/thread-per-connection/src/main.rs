@@ -1,0 +1,2 @@
+//! Contestant `thread-per-connection`.
+fn main() {}

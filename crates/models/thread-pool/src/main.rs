@@ -1,0 +1,2 @@
+//! Contestant `thread-pool`.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Contestant `tokio-tasks`.
+fn main() {}

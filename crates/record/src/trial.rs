@@ -1,0 +1,405 @@
+//! One trial: one contestant, one load, one line of `trials.jsonl`.
+//!
+//! Absent means not measured, and `warnings` says why: there is no -1 and no 0 for "unknown".
+//! Units stand last in every name.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version of the format that this code writes; raised when a field changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// One measured trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Trial {
+    /// Version of the record format.
+    pub schema: u32,
+    /// Name of the run: the name of its folder.
+    pub run: String,
+    /// What was asked: `sweep`, `idle-mass`, ...
+    pub experiment: String,
+    /// The contestant, by its one name.
+    pub model: String,
+    /// `echo` or `http`.
+    pub service: String,
+    /// Connections that the trial was to open.
+    pub connections: u64,
+    /// What the settings change: `default`, `offload`, `burn`, `rate-50%`, ...
+    pub variant: String,
+    /// Which repeat of the cell, from 1.
+    pub repeat: u32,
+    /// Which attempt at this repeat, from 1; a noisy trial earns another.
+    pub attempt: u32,
+    /// Place in the run's seeded order, from 1.
+    pub order: u32,
+    /// UTC, RFC 3339.
+    pub started_at: String,
+    /// What contestant and generator were told.
+    pub settings: Settings,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The outcome in plain words: which limit, how many connections were served, last words on stderr.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome_detail: Option<String>,
+    /// What taints the figures: see [`Flag`].
+    pub flags: Vec<Flag>,
+    /// How requests were timed.
+    pub pace: Pace,
+    /// Length of the measured window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<f64>,
+    /// Responses verified inside the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// `requests / duration_s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_s: Option<f64>,
+    /// Errors by kind: refused, reset, timeout, short, mismatch, status, no-fd, no-port.
+    pub errors: BTreeMap<String, u64>,
+    /// Requests due but unsent or unanswered when the window closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub censored: Option<u64>,
+    /// From the intended start of a request to the last byte of its answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ns: Option<Latency>,
+    /// From the actual send of a request to the last byte of its answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_time_ns: Option<Latency>,
+    /// `latency_ns` whole: HdrHistogram V2, base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
+    /// Connections that were open before measuring began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_established: Option<u64>,
+    /// Connections with at least one verified answer inside the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_served: Option<u64>,
+    /// Connections that sent requests: fewer than `connections` when most stay idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_active: Option<u64>,
+    /// Requests answered per active connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_requests: Option<PerConnection>,
+    /// Jain's fairness index over the active connections, 1/n to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jain_index: Option<f64>,
+    /// Time to open all connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_ms: Option<f64>,
+    /// The contestant, over its whole process tree.
+    pub server: Server,
+    /// Kernel memory, whole machine: what the trial added.
+    pub kernel: Kernel,
+    /// The load generator's own cost.
+    pub generator: Generator,
+    /// TCP counters: what the trial added.
+    pub tcp: Tcp,
+    /// Who else used the machine.
+    pub machine: MachineNoise,
+    /// The accounts of the trial: see [`Checks`].
+    pub checks: Checks,
+    /// In plain words: what is missing or doubtful, and why.
+    pub warnings: Vec<String>,
+}
+
+/// A trial's place in the plan; resuming a run compares these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Key {
+    /// See [`Trial::experiment`].
+    pub experiment: String,
+    /// See [`Trial::model`].
+    pub model: String,
+    /// See [`Trial::service`].
+    pub service: String,
+    /// See [`Trial::connections`].
+    pub connections: u64,
+    /// See [`Trial::variant`].
+    pub variant: String,
+    /// See [`Trial::repeat`].
+    pub repeat: u32,
+}
+
+impl Trial {
+    /// The trial's place in the plan.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key {
+            experiment: self.experiment.clone(),
+            model: self.model.clone(),
+            service: self.service.clone(),
+            connections: self.connections,
+            variant: self.variant.clone(),
+            repeat: self.repeat,
+        }
+    }
+}
+
+/// What contestant and generator were told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Settings {
+    /// `--workers`, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u64>,
+    /// `--blocking-threads`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocking_threads: Option<u64>,
+    /// `--block`: `inline` or `offload`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<String>,
+    /// `--burn`: iterations of extra work a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burn: Option<u64>,
+    /// Connections that send; the others stay open and idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<u64>,
+    /// Bytes of an echo message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Path of the HTTP request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Requests in flight on one connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<u64>,
+    /// A connection for each request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub churn: Option<bool>,
+    /// `--processes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
+    /// The kernel's default congestion control.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub congestion_control: Option<String>,
+    /// CPUs of the contestant, as a list: `1`, `4-7`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_cpus: Option<String>,
+    /// CPUs of the generator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generator_cpus: Option<String>,
+    /// Longest warm-up allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_s: Option<f64>,
+    /// Length of the window asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<f64>,
+}
+
+/// How a trial ended.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Measured, and the accounts close.
+    #[default]
+    Ok,
+    /// Measured, but some active connections were never served.
+    Starved,
+    /// The contestant announced itself and then answered nothing.
+    Hung,
+    /// No announcement: end of file, exit, or silence.
+    FailedStart,
+    /// The contestant ended in mid-trial by itself.
+    Died,
+    /// A limit of the machine stopped it before it began.
+    Limit,
+    /// The contestant was killed by a signal in mid-trial.
+    Killed,
+    /// Measured, but the accounts do not close; shown and never ranked.
+    Inconsistent,
+    /// The run was interrupted during this trial.
+    Interrupted,
+}
+
+/// What taints a trial's figures without making it worthless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flag {
+    /// The generator used more than 90 % of its CPUs, or sent late while a connection was free:
+    /// rate, latency and ceiling leave the ranking; CPU, switches and memory stay.
+    GeneratorBound,
+    /// Steal time or other processes took more than their share of the CPUs.
+    Noisy,
+    /// The kernel dropped SYNs or connections from the listen queue.
+    TcpDrops,
+    /// Warm-up reached its cap before two windows agreed.
+    ColdStart,
+    /// The contestant did not stop as the contract says.
+    UncleanExit,
+}
+
+/// How requests were timed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Pace {
+    /// `closed`, `rate` or `poisson`.
+    pub kind: String,
+    /// Offered requests per second, for the open loops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { kind: "closed".into(), rate: None }
+    }
+}
+
+/// Summary of a latency histogram, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub struct Latency {
+    pub min: u64,
+    pub mean: f64,
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub max: u64,
+}
+
+/// Requests answered per active connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub struct PerConnection {
+    pub min: u64,
+    pub p50: u64,
+    pub max: u64,
+}
+
+/// The contestant, over its whole process tree.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Server {
+    /// CPU time, user and system, of every process and thread, between the edges of the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ns_per_request: Option<f64>,
+    /// Times a thread gave up its CPU to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voluntary_switches_per_request: Option<f64>,
+    /// Times a thread was made to give up its CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub involuntary_switches_per_request: Option<f64>,
+    /// System calls on the server's CPUs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub syscalls_per_request: Option<f64>,
+    /// Proportional set size of the tree at the end of the window, connections open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pss_bytes: Option<u64>,
+    /// Proportional set size before the first connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pss_idle_bytes: Option<u64>,
+    /// Processes of the tree at the end of the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
+    /// Threads of the tree at the end of the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u64>,
+    /// How it ended: `0`, `signal 9`, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<String>,
+}
+
+/// Kernel memory, whole machine: what the trial added between start and window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Kernel {
+    /// `Slab` of /proc/meminfo: sockets of both sides, among others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slab_bytes: Option<i64>,
+    /// `KernelStack` of /proc/meminfo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_stack_bytes: Option<i64>,
+    /// `PageTables` of /proc/meminfo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_table_bytes: Option<i64>,
+}
+
+/// The load generator's own cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Generator {
+    /// CPU time of the generator's threads per request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ns_per_request: Option<f64>,
+    /// Share of its CPUs that it used inside the window, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_share: Option<f64>,
+    /// More than 90 % of its CPUs, or late while a connection was free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saturated: Option<bool>,
+    /// Requests sent over requests due, for the open loops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub achieved_over_offered: Option<f64>,
+    /// How late requests were sent although a connection was free, p99.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_while_free_ns_p99: Option<u64>,
+}
+
+/// TCP counters of the network namespace: what the trial added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Tcp {
+    /// `TcpExt ListenOverflows`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen_overflows: Option<u64>,
+    /// `TcpExt ListenDrops`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen_drops: Option<u64>,
+    /// `TcpExt TCPSynRetrans`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub syn_retransmits: Option<u64>,
+    /// `Tcp RetransSegs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retransmits: Option<u64>,
+}
+
+/// Who else used the machine during the window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MachineNoise {
+    /// Share of the trial's CPUs that the hypervisor took, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steal_share: Option<f64>,
+    /// Share of the trial's CPUs used by neither contestant nor generator, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_cpu_share: Option<f64>,
+    /// CPU time that observing cost, outside the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observation_cpu_ns: Option<u64>,
+}
+
+/// The accounts of a closed-loop trial; absent where a check does not apply.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Checks {
+    /// Little's law: (rate x mean latency) / (served connections x pipeline), in flight at the end included;
+    /// within 0.9 to 1.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub little: Option<Check>,
+    /// (requests / duration) / rate; within 0.999 to 1.001.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Check>,
+    /// p50 <= p90 <= p99 <= p999 <= max: 1 when they are in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_of_percentiles: Option<Check>,
+    /// Body bytes received / (requests x size): 1 exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Check>,
+}
+
+/// One account: the ratio found and whether it is within its bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Check {
+    /// Found over expected.
+    pub ratio: f64,
+    /// Within the check's bounds.
+    pub passed: bool,
+}
