@@ -1,0 +1,115 @@
+//! Stopping on SIGTERM without a helper thread.
+//!
+//! The handler calls `shutdown(2)` on the listening socket, which ends `accept` with an error in every model, whether
+//! it blocks, polls or submits. No thread waits for the signal, so a single-threaded model stays single-threaded, and
+//! a model may still fork.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::socket::{Shutdown, shutdown};
+
+use crate::in_flight;
+
+/// Longest time that requests in flight are given to finish.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(4);
+
+const NONE: RawFd = -1;
+
+static STOPPING: AtomicBool = AtomicBool::new(false);
+static LISTENER: AtomicI32 = AtomicI32::new(NONE);
+static CONNECTION: AtomicI32 = AtomicI32::new(NONE);
+
+/// True once SIGTERM has arrived.
+#[must_use]
+pub fn stopping() -> bool {
+    STOPPING.load(Ordering::SeqCst)
+}
+
+/// From now on SIGTERM shuts `listener` down, which must stay open for the rest of the process.
+pub(crate) fn on_sigterm_shut_down(listener: &impl AsRawFd) -> io::Result<()> {
+    LISTENER.store(listener.as_raw_fd(), Ordering::SeqCst);
+    handle(Signal::SIGTERM, SigHandler::Handler(on_sigterm))?;
+    if stopping() {
+        shutdown(listener.as_raw_fd(), Shutdown::Both)?;
+    }
+    Ok(())
+}
+
+/// In a child that serves one connection: SIGTERM ends its reading, or lets the request in flight end first.
+///
+/// The child has its copy of the listener's descriptor closed, or another connection could get that number.
+pub fn on_sigterm_end_connection(connection: &impl AsRawFd) {
+    LISTENER.store(NONE, Ordering::SeqCst);
+    CONNECTION.store(connection.as_raw_fd(), Ordering::SeqCst);
+    if stopping() {
+        end_idle_connection(connection.as_raw_fd());
+    }
+}
+
+/// In a parent that only waits for its children: SIGTERM goes to `forward`, since the children hold the listeners.
+pub(crate) fn on_sigterm_call(forward: extern "C" fn(libc_int)) -> io::Result<()> {
+    handle(Signal::SIGTERM, SigHandler::Handler(forward))
+}
+
+#[expect(non_camel_case_types, reason = "the signal number's type in C")]
+pub(crate) type libc_int = i32;
+
+#[expect(
+    unsafe_code,
+    reason = "there is no safe way to install a signal handler that shuts a socket down"
+)]
+fn handle(signal: Signal, handler: SigHandler) -> io::Result<()> {
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handlers passed here only load and store atomics and call shutdown(2) or kill(2), which are all
+    // async-signal-safe (signal-safety(7)).
+    unsafe { sigaction(signal, &action) }?;
+    Ok(())
+}
+
+/// `errno` belongs to the code that was interrupted, so it is put back.
+extern "C" fn on_sigterm(_signal: libc_int) {
+    let interrupted = nix::errno::Errno::last_raw();
+    STOPPING.store(true, Ordering::SeqCst);
+    let listener = LISTENER.load(Ordering::SeqCst);
+    if listener != NONE {
+        let _ = shutdown(listener, Shutdown::Both);
+    }
+    let connection = CONNECTION.load(Ordering::SeqCst);
+    if connection != NONE {
+        end_idle_connection(connection);
+    }
+    nix::errno::Errno::set_raw(interrupted);
+}
+
+/// With a request in flight the service closes after its answer; otherwise the blocked read is ended here.
+fn end_idle_connection(connection: RawFd) {
+    if in_flight::count() == 0 {
+        let _ = shutdown(connection, Shutdown::Read);
+    }
+}
+
+/// Marks this process as stopping; for handlers that do more than [`on_sigterm`].
+pub(crate) fn set_stopping() {
+    STOPPING.store(true, Ordering::SeqCst);
+}
+
+/// The naps a stopping server takes until nothing is in flight, or [`DRAIN_LIMIT`] is over.
+///
+/// An iterator, since napping is a model's own affair:
+///
+/// ```no_run
+/// for nap in contract::drain() {
+///     std::thread::sleep(nap);
+/// }
+/// ```
+pub fn drain() -> impl Iterator<Item = Duration> {
+    let deadline = Instant::now() + DRAIN_LIMIT;
+    // A millisecond: short beside any request worth waiting for, long beside the count that it pays for.
+    std::iter::from_fn(move || {
+        (in_flight::count() > 0 && Instant::now() < deadline).then_some(Duration::from_millis(1))
+    })
+}
