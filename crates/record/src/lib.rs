@@ -1,5 +1,12 @@
 //! The result format of c10k: types, schema, reader, writer and statistics. No I/O but files.
 
+pub mod machine;
+pub mod run;
+mod schema;
+pub mod stats;
 pub mod trial;
 
-pub use trial::{SCHEMA, Key, Outcome, Trial};
+pub use machine::{ContestantRecord, LimitRecord, Machine};
+pub use run::{Cell, Run, RunWriter};
+pub use schema::schema;
+pub use trial::{Flag, Key, Latency, Outcome, SCHEMA, Trial};
