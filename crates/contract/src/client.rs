@@ -15,7 +15,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::response::{Expect, ResponseParser};
+use crate::response::{Expect, ResponseEvent, ResponseParser};
 use crate::url::{Target, Url};
 
 /// What a model is to do next for a fetch.
@@ -44,8 +44,10 @@ pub struct Exchange {
 #[derive(Debug)]
 enum Answer {
     Http(Box<ResponseParser>),
-    /// How many bytes of the text have come back.
-    Echo(usize),
+    Echo {
+        /// How many bytes of the text have come back.
+        back: usize,
+    },
 }
 
 /// What became of a fetch: one JSON line.
@@ -66,6 +68,21 @@ pub struct Fetched {
     pub error: Option<String>,
 }
 
+impl Fetched {
+    /// One JSON line without its end, also for a model whose results must pass from one process to another.
+    pub fn to_line(&self) -> io::Result<String> {
+        serde_json::to_string(self).map_err(io::Error::from)
+    }
+
+    /// Reads what [`Self::to_line`] wrote.
+    ///
+    /// # Errors
+    /// The line is of another kind, or cut short: its writer died.
+    pub fn from_line(line: &str) -> io::Result<Self> {
+        serde_json::from_str(line).map_err(io::Error::from)
+    }
+}
+
 impl Exchange {
     /// An exchange that has not begun.
     #[must_use]
@@ -76,7 +93,7 @@ impl Exchange {
                     .into_bytes(),
                 Answer::Http(Box::new(ResponseParser::new(Expect::Body))),
             ),
-            Target::Echo { text } => (text.clone().into_bytes(), Answer::Echo(0)),
+            Target::Echo { text } => (text.clone().into_bytes(), Answer::Echo { back: 0 }),
         };
         let fetched = Fetched { url: url.as_str().to_owned(), ..Fetched::default() };
         Self { url, begun: None, output, written: 0, answer, done: false, fetched }
@@ -119,20 +136,13 @@ impl Exchange {
 
     /// Takes bytes that were read; none means that the server has ended its sending.
     pub fn received(&mut self, bytes: &[u8]) {
-        match &mut self.answer {
-            Answer::Echo(back) => {
-                let sent = &self.output[*back..];
-                if bytes.is_empty() {
-                    self.fail("short: the connection ended within the echo");
-                } else if !sent.starts_with(bytes) {
-                    self.fail("mismatch: the echo differs from what was sent");
-                } else {
-                    *back += bytes.len();
-                    self.fetched.body_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                    self.done = *back == self.output.len();
-                }
-            }
-            Answer::Http(_) => self.received_http(bytes),
+        let result = match &mut self.answer {
+            Answer::Echo { back } => echoed(&self.output, back, bytes, &mut self.fetched),
+            Answer::Http(parser) => answered(parser, bytes, &mut self.fetched),
+        };
+        match result {
+            Ok(done) => self.done = done,
+            Err(error) => self.fail(&error),
         }
     }
 
@@ -151,6 +161,50 @@ impl Exchange {
         self.fetched.error.get_or_insert_with(|| error.to_owned());
         self.done = true;
     }
+}
+
+/// Compares what came back with what was sent; true when all of it has.
+fn echoed(
+    sent: &[u8],
+    back: &mut usize,
+    bytes: &[u8],
+    fetched: &mut Fetched,
+) -> Result<bool, String> {
+    if bytes.is_empty() {
+        return Err("short: the connection ended within the echo".into());
+    }
+    if !sent[*back..].starts_with(bytes) {
+        return Err("mismatch: the echo differs from what was sent".into());
+    }
+    *back += bytes.len();
+    fetched.body_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Ok(*back == sent.len())
+}
+
+/// Takes the answer in; true when it is whole.
+fn answered(
+    parser: &mut ResponseParser,
+    mut bytes: &[u8],
+    fetched: &mut Fetched,
+) -> Result<bool, String> {
+    if bytes.is_empty() {
+        return match parser.end_of_input() {
+            Ok(Some(ResponseEvent::End)) => Ok(true),
+            Ok(_) => Err("short: the connection ended before the answer".into()),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    while let Some(event) = parser.next(&mut bytes).map_err(|error| error.to_string())? {
+        match event {
+            ResponseEvent::Head(head) => fetched.status = Some(head.status),
+            ResponseEvent::Body(body) => {
+                fetched.body_bytes += u64::try_from(body.len()).unwrap_or(u64::MAX);
+            }
+            ResponseEvent::End if bytes.is_empty() => return Ok(true),
+            ResponseEvent::End => return Err("extra: more bytes than the answer has".into()),
+        }
+    }
+    Ok(false)
 }
 
 /// A named set of fetches against one server.
@@ -176,7 +230,4 @@ impl Scenario {
         };
         paths.into_iter().map(url).collect()
     }
-}
-impl Exchange {
-    fn received_http(&mut self, _bytes: &[u8]) {}
 }

@@ -133,7 +133,10 @@ impl ResponseParser {
     /// # Errors
     ///
     /// When the bytes are no response; every later call returns the same error.
-    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<ResponseEvent<'a>>, ResponseError> {
+    pub fn next<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<ResponseEvent<'a>>, ResponseError> {
         let event = self.advance(input);
         if let Err(error) = event {
             self.state = State::Failed(error);
@@ -165,7 +168,10 @@ impl ResponseParser {
         self.state != State::Head || !self.held.is_empty() || self.interim != 0
     }
 
-    fn advance<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<ResponseEvent<'a>>, ResponseError> {
+    fn advance<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+    ) -> Result<Option<ResponseEvent<'a>>, ResponseError> {
         loop {
             match self.state {
                 State::Failed(error) => return Err(error),
@@ -190,8 +196,11 @@ impl ResponseParser {
                 }
                 State::ChunkData(left) => {
                     let (body, left) = take_body(input, left);
-                    self.state =
-                        if left == 0 { State::ChunkEnd { carriage_return: false } } else { State::ChunkData(left) };
+                    self.state = if left == 0 {
+                        State::ChunkEnd { carriage_return: false }
+                    } else {
+                        State::ChunkData(left)
+                    };
                     return Ok(Some(ResponseEvent::Body(body)));
                 }
                 State::UntilClose => return Ok(Some(ResponseEvent::Body(mem::take(input)))),
@@ -205,7 +214,9 @@ impl ResponseParser {
                         _ => return Err(ResponseError::BadChunk),
                     };
                 }
-                State::Trailers { total, line } => self.state = trailer(take_byte(input), total, line)?,
+                State::Trailers { total, line } => {
+                    self.state = trailer(take_byte(input), total, line)?
+                }
             }
         }
     }
@@ -270,19 +281,31 @@ fn take_byte(input: &mut &[u8]) -> u8 {
     byte
 }
 
-fn chunk_size(byte: u8, size: u64, digits: u8, line: u16, part: ChunkLine) -> Result<State, ResponseError> {
+fn chunk_size(
+    byte: u8,
+    size: u64,
+    digits: u8,
+    line: u16,
+    part: ChunkLine,
+) -> Result<State, ResponseError> {
     if line == CHUNK_LINE_MAX {
         return Err(ResponseError::BadChunk);
     }
     let digit = char::from(byte).to_digit(16).map(u64::from);
     let (size, digits, part) = match (part, byte, digit) {
         (ChunkLine::Digits, _, Some(digit)) if digits < 16 => (size << 4 | digit, digits + 1, part),
-        (ChunkLine::Digits, b';' | b' ' | b'\t', _) if digits > 0 => (size, digits, ChunkLine::Extension),
+        (ChunkLine::Digits, b';' | b' ' | b'\t', _) if digits > 0 => {
+            (size, digits, ChunkLine::Extension)
+        }
         (ChunkLine::Digits, b'\r', _) if digits > 0 => (size, digits, ChunkLine::LineFeed),
         (ChunkLine::Extension, b'\r', _) => (size, digits, ChunkLine::LineFeed),
-        (ChunkLine::Extension, 1..=8 | 10..=31 | 0 | 127, _) => return Err(ResponseError::BadChunk),
+        (ChunkLine::Extension, 1..=8 | 10..=31 | 0 | 127, _) => {
+            return Err(ResponseError::BadChunk);
+        }
         (ChunkLine::Extension, _, _) => (size, digits, part),
-        (ChunkLine::LineFeed, b'\n', _) if size == 0 => return Ok(State::Trailers { total: 0, line: 0 }),
+        (ChunkLine::LineFeed, b'\n', _) if size == 0 => {
+            return Ok(State::Trailers { total: 0, line: 0 });
+        }
         (ChunkLine::LineFeed, b'\n', _) => return Ok(State::ChunkData(size)),
         _ => return Err(ResponseError::BadChunk),
     };
@@ -304,15 +327,24 @@ fn trailer(byte: u8, total: usize, line: usize) -> Result<State, ResponseError> 
 }
 
 /// The head and its length in bytes, or `None` when its end has not arrived.
-fn parse_head(bytes: &[u8], expect: Expect) -> Result<Option<(ResponseHead, usize)>, ResponseError> {
+fn parse_head(
+    bytes: &[u8],
+    expect: Expect,
+) -> Result<Option<(ResponseHead, usize)>, ResponseError> {
     // Uninitialised, since clearing a hundred fields would cost as much as parsing the usual five.
     let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
     let mut response = Response::new(&mut []);
-    match ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
+    match ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut fields,
+    ) {
         Ok(Status::Complete(length)) => Ok(Some((read_head(&response, expect)?, length))),
         Ok(Status::Partial) => Ok(None),
         Err(httparse::Error::TooManyHeaders) => Err(ResponseError::TooManyHeaders),
-        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => Err(ResponseError::BadHeader),
+        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
+            Err(ResponseError::BadHeader)
+        }
         Err(_) => Err(ResponseError::NotHttp),
     }
 }
@@ -326,19 +358,27 @@ fn read_head(response: &Response<'_, '_>, expect: Expect) -> Result<ResponseHead
     for field in &*response.headers {
         // By length first: most fields are none of the three.
         match field.name.len() {
-            10 if field.name.eq_ignore_ascii_case("connection") => keep_alive = keeps_alive(field.value, keep_alive),
+            10 if field.name.eq_ignore_ascii_case("connection") => {
+                keep_alive = keeps_alive(field.value, keep_alive)
+            }
             14 if field.name.eq_ignore_ascii_case("content-length") => {
                 length = Some(content_length(field.value, length)?);
             }
-            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => coding = Some(field.value),
+            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
+                coding = Some(field.value)
+            }
             _ => {}
         }
     }
     let framing = match (coding, length) {
         (Some(_), Some(_)) => return Err(ResponseError::AmbiguousLength),
         (Some(_), _) if http_1_0 => return Err(ResponseError::AmbiguousLength),
-        _ if expect == Expect::HeadOnly || status < 200 || status == 204 || status == 304 => Framing::None,
-        (Some(coding), None) if tokens(coding).last().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")) => {
+        _ if expect == Expect::HeadOnly || status < 200 || status == 204 || status == 304 => {
+            Framing::None
+        }
+        (Some(coding), None)
+            if tokens(coding).last().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")) =>
+        {
             Framing::Chunked
         }
         (None, Some(length)) => Framing::Length(length),
@@ -354,7 +394,11 @@ fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn keeps_alive(value: &[u8], before: bool) -> bool {
     tokens(value).fold(before, |keep, token| {
-        if token.eq_ignore_ascii_case(b"close") { false } else { keep || token.eq_ignore_ascii_case(b"keep-alive") }
+        if token.eq_ignore_ascii_case(b"close") {
+            false
+        } else {
+            keep || token.eq_ignore_ascii_case(b"keep-alive")
+        }
     })
 }
 
@@ -364,8 +408,10 @@ fn content_length(value: &[u8], before: Option<u64>) -> Result<u64, ResponseErro
     let mut length = 0_u64;
     for byte in digits {
         let digit = char::from(*byte).to_digit(10).ok_or(ResponseError::BadLength)?;
-        length =
-            length.checked_mul(10).and_then(|l| l.checked_add(u64::from(digit))).ok_or(ResponseError::BadLength)?;
+        length = length
+            .checked_mul(10)
+            .and_then(|l| l.checked_add(u64::from(digit)))
+            .ok_or(ResponseError::BadLength)?;
     }
     if digits.is_empty() || before.is_some_and(|before| before != length) {
         return Err(ResponseError::BadLength);

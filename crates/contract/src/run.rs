@@ -71,9 +71,7 @@ fn serve(contestant: Contestant, options: &ServeOptions) -> io::Result<()> {
         return serve_in_processes(contestant, options);
     }
     let listener = listener::bind(options.listen, options.backlog)?;
-    // The model owns the listener and may close it; this copy keeps the descriptor that the handler shuts down.
-    let held = listener.try_clone()?;
-    stop::on_sigterm_shut_down(&held)?;
+    stop::on_sigterm_shut_down(&listener)?;
     announce(&listener)?;
     (contestant.serve)(listener, options)
 }
@@ -82,8 +80,7 @@ fn serve_in_processes(contestant: Contestant, options: &ServeOptions) -> io::Res
     let listeners =
         listener::bind_shared(options.listen, options.backlog, options.processes.get())?;
     fork::serve_each(listeners, announce, |listener| {
-        let held = listener.try_clone()?;
-        stop::on_sigterm_shut_down(&held)?;
+        stop::on_sigterm_shut_down(&listener)?;
         (contestant.serve)(listener, options)
     })
 }

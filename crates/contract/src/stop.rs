@@ -5,8 +5,10 @@
 //! a model may still fork.
 
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -23,15 +25,18 @@ static STOPPING: AtomicBool = AtomicBool::new(false);
 static LISTENER: AtomicI32 = AtomicI32::new(NONE);
 static CONNECTION: AtomicI32 = AtomicI32::new(NONE);
 
+/// Owns the descriptor in [`LISTENER`]: the model may close its own, and then another file could get that number.
+static HELD: Mutex<Option<TcpListener>> = Mutex::new(None);
+
 /// True once SIGTERM has arrived.
 #[must_use]
 pub fn stopping() -> bool {
     STOPPING.load(Ordering::SeqCst)
 }
 
-/// From now on SIGTERM shuts `listener` down, which must stay open for the rest of the process.
-pub(crate) fn on_sigterm_shut_down(listener: &impl AsRawFd) -> io::Result<()> {
-    LISTENER.store(listener.as_raw_fd(), Ordering::SeqCst);
+/// From now on SIGTERM shuts `listener` down.
+pub(crate) fn on_sigterm_shut_down(listener: &TcpListener) -> io::Result<()> {
+    hold(Some(listener.try_clone()?));
     handle(Signal::SIGTERM, SigHandler::Handler(on_sigterm))?;
     if stopping() {
         shutdown(listener.as_raw_fd(), Shutdown::Both)?;
@@ -39,11 +44,16 @@ pub(crate) fn on_sigterm_shut_down(listener: &impl AsRawFd) -> io::Result<()> {
     Ok(())
 }
 
+fn hold(listener: Option<TcpListener>) {
+    LISTENER.store(listener.as_ref().map_or(NONE, AsRawFd::as_raw_fd), Ordering::SeqCst);
+    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+}
+
 /// In a child that serves one connection: SIGTERM ends its reading, or lets the request in flight end first.
 ///
-/// The child has its copy of the listener's descriptor closed, or another connection could get that number.
+/// The copy of the listener that is held here is closed, since a child must not keep the port; the model closes its own.
 pub fn on_sigterm_end_connection(connection: &impl AsRawFd) {
-    LISTENER.store(NONE, Ordering::SeqCst);
+    hold(None);
     CONNECTION.store(connection.as_raw_fd(), Ordering::SeqCst);
     if stopping() {
         end_idle_connection(connection.as_raw_fd());

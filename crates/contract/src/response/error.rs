@@ -36,7 +36,9 @@ impl fmt::Display for ResponseError {
             Self::BadHeader => "a header field of the answer is malformed",
             Self::HeadTooLong => "the head of the answer is longer than 16 KiB",
             Self::TooManyHeaders => "the answer has more than 100 header fields",
-            Self::BadLength => "the content-length of the answer is no number, or two of them differ",
+            Self::BadLength => {
+                "the content-length of the answer is no number, or two of them differ"
+            }
             Self::AmbiguousLength => "the answer states its length in two ways",
             Self::BadChunk => "a chunk of the answer is malformed",
             Self::TrailersTooLong => "the trailers of the answer are longer than 16 KiB",
