@@ -1,0 +1,193 @@
+//! The numbers behind the limits, read once.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use crate::cgroup::{Cgroups, Quota};
+use crate::cpus::parse_list;
+use crate::kernel::field_bytes;
+use crate::root::Root;
+
+/// Numbers below this are used once, at boot, and not again when the counter comes round.
+pub(super) const RESERVED_PIDS: u64 = 300;
+/// Ports 1024 to 65535.
+pub(super) const WIDEST_PORT_RANGE: u64 = 64_512;
+/// Bit of `CAP_SYS_RESOURCE`: may raise hard limits.
+const CAP_SYS_RESOURCE: u32 = 24;
+/// Bit of `CAP_SYS_ADMIN`.
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// A limit of the process; unlimited is `u64::MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rlimit {
+    pub(super) soft: u64,
+    pub(super) hard: u64,
+}
+
+/// What is known of this machine and this process; absent where it is not told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) uid: u32,
+    pub(super) may_raise_hard_limits: bool,
+    /// Root and the two capabilities are not held to `ulimit -u`.
+    pub(super) exempt_from_nproc: bool,
+    pub(super) nofile: Option<Rlimit>,
+    pub(super) nproc: Option<Rlimit>,
+    /// Processes and threads of this user; counted only where they are limited.
+    pub(super) user_tasks_now: Option<u64>,
+    pub(super) nr_open: Option<u64>,
+    pub(super) file_max: Option<u64>,
+    pub(super) files_now: Option<u64>,
+    pub(super) pid_max: Option<u64>,
+    pub(super) threads_max: Option<u64>,
+    pub(super) tasks_now: Option<u64>,
+    pub(super) max_map_count: Option<u64>,
+    pub(super) port_range: Option<(u64, u64)>,
+    pub(super) reserved_ports: u64,
+    pub(super) conntrack_max: Option<u64>,
+    pub(super) conntrack_now: Option<u64>,
+    pub(super) memory_total: Option<u64>,
+    pub(super) memory_available: Option<u64>,
+    pub(super) cgroup_version: String,
+    pub(super) group_pids: Option<Quota>,
+    pub(super) group_memory: Option<Quota>,
+    pub(super) group_cpu_milli: Option<u64>,
+    pub(super) cpus_allowed: Vec<usize>,
+}
+
+impl Facts {
+    pub(super) fn read(root: &Root) -> Self {
+        let mut facts = Self::default();
+        facts.read_process(root);
+        facts.read_kernel(root);
+        facts.read_network(root);
+        facts.read_group(root);
+        facts
+    }
+
+    fn read_process(&mut self, root: &Root) {
+        let status = root.read("/proc/self/status").unwrap_or_default();
+        let line =
+            |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        // Of real, effective, saved and filesystem id the effective one decides.
+        let uid = line("Uid:").and_then(|ids| ids.split_ascii_whitespace().nth(1)?.parse().ok());
+        self.uid = uid.unwrap_or(u32::MAX);
+        let capabilities =
+            line("CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+        let may = |bit: u32| capabilities >> bit & 1 == 1;
+        self.may_raise_hard_limits = may(CAP_SYS_RESOURCE);
+        self.exempt_from_nproc = self.uid == 0 || may(CAP_SYS_RESOURCE) || may(CAP_SYS_ADMIN);
+        self.cpus_allowed = line("Cpus_allowed_list:").and_then(parse_list).unwrap_or_default();
+
+        let limits = root.read("/proc/self/limits").unwrap_or_default();
+        self.nofile = rlimit(&limits, "Max open files");
+        self.nproc = rlimit(&limits, "Max processes");
+        if !self.exempt_from_nproc && self.nproc.is_some_and(|nproc| nproc.soft < u64::MAX) {
+            self.user_tasks_now = Some(tasks_of(root, self.uid));
+        }
+    }
+
+    fn read_kernel(&mut self, root: &Root) {
+        self.nr_open = root.number("/proc/sys/fs/nr_open");
+        self.file_max = root.number("/proc/sys/fs/file-max");
+        let files = root.word("/proc/sys/fs/file-nr");
+        self.files_now = files.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
+        self.pid_max = root.number("/proc/sys/kernel/pid_max");
+        self.threads_max = root.number("/proc/sys/kernel/threads-max");
+        // `0.08 0.10 0.09 2/88 8652`: running, and all there are.
+        let load = root.word("/proc/loadavg");
+        self.tasks_now =
+            load.and_then(|text| text.split(' ').nth(3)?.split_once('/')?.1.parse().ok());
+        self.max_map_count = root.number("/proc/sys/vm/max_map_count");
+        let meminfo = root.read("/proc/meminfo").unwrap_or_default();
+        self.memory_total = field_bytes(&meminfo, "MemTotal");
+        self.memory_available = field_bytes(&meminfo, "MemAvailable");
+    }
+
+    fn read_network(&mut self, root: &Root) {
+        let range = root.word("/proc/sys/net/ipv4/ip_local_port_range");
+        self.port_range = range.and_then(|text| {
+            let mut ends = text.split_ascii_whitespace().map(str::parse);
+            Some((ends.next()?.ok()?, ends.next()?.ok()?))
+        });
+        let reserved = root.word("/proc/sys/net/ipv4/ip_local_reserved_ports").unwrap_or_default();
+        self.reserved_ports =
+            self.port_range.map_or(0, |(low, high)| ports_within(&reserved, low, high));
+        self.conntrack_max = root.number("/proc/sys/net/netfilter/nf_conntrack_max");
+        self.conntrack_now = root.number("/proc/sys/net/netfilter/nf_conntrack_count");
+    }
+
+    fn read_group(&mut self, root: &Root) {
+        let groups = Cgroups::read(root);
+        self.group_pids = groups.pids(root);
+        self.group_memory = groups.memory(root);
+        self.group_cpu_milli = groups.cpu_milli(root);
+        self.cgroup_version = groups.version;
+    }
+
+    /// Ports that one source address has towards one destination.
+    pub(super) fn ports(&self) -> Option<u64> {
+        let (low, high) = self.port_range?;
+        Some((high + 1).saturating_sub(low + self.reserved_ports))
+    }
+
+    pub(super) fn files_left(&self) -> Option<u64> {
+        Some(self.file_max?.saturating_sub(self.files_now.unwrap_or(0)))
+    }
+
+    /// Absent where nothing is tracked: the module is there, but no rule of the firewall uses it.
+    pub(super) fn tracked_left(&self) -> Option<u64> {
+        let now = self.conntrack_now.filter(|now| *now > 0)?;
+        Some(self.conntrack_max.filter(|max| *max > 0)?.saturating_sub(now))
+    }
+
+    pub(super) fn pids_left(&self) -> Option<u64> {
+        Some(self.pid_max?.saturating_sub(RESERVED_PIDS + self.tasks_now.unwrap_or(0)))
+    }
+
+    pub(super) fn user_tasks_left(&self) -> Option<u64> {
+        Some(self.nproc?.soft.saturating_sub(self.user_tasks_now?))
+    }
+
+    /// A command, and who may run it.
+    pub(super) fn command(&self, command: &str) -> String {
+        if self.uid == 0 { command.to_string() } else { format!("{command} (as root)") }
+    }
+
+    /// The command that sets a kernel parameter.
+    pub(super) fn sysctl(&self, name: &str, value: u64) -> String {
+        self.command(&format!("sysctl -w {name}={value}"))
+    }
+}
+
+/// `Max open files            1024                 524288               files`
+fn rlimit(limits: &str, name: &str) -> Option<Rlimit> {
+    let mut words =
+        limits.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace();
+    let mut number = || match words.next()? {
+        "unlimited" => Some(u64::MAX),
+        digits => digits.parse().ok(),
+    };
+    Some(Rlimit { soft: number()?, hard: number()? })
+}
+
+/// Reserved ports (`8080,9000-9010`) that fall into the range.
+fn ports_within(reserved: &str, low: u64, high: u64) -> u64 {
+    let ranges = reserved.split(',').filter_map(|word| {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        Some((first.trim().parse::<u64>().ok()?, last.trim().parse::<u64>().ok()?))
+    });
+    ranges.map(|(first, last)| (last.min(high) + 1).saturating_sub(first.max(low))).sum()
+}
+
+/// Processes and threads that belong to a user.
+fn tasks_of(root: &Root, uid: u32) -> u64 {
+    let processes = root
+        .names("/proc")
+        .into_iter()
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    let own = processes.filter(|pid| {
+        fs::metadata(root.path(&format!("/proc/{pid}"))).is_ok_and(|metadata| metadata.uid() == uid)
+    });
+    own.map(|pid| u64::try_from(root.names(&format!("/proc/{pid}/task")).len()).unwrap_or(0)).sum()
+}
