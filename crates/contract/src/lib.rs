@@ -38,4 +38,4 @@ pub use offload::Pool;
 pub use run::{Contestant, run};
 pub use service::{Service, Step};
 pub use stop::{drain, stopping};
-pub use work::Work;
+pub use work::{Digest, Work};

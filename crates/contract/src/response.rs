@@ -215,7 +215,7 @@ impl ResponseParser {
                     };
                 }
                 State::Trailers { total, line } => {
-                    self.state = trailer(take_byte(input), total, line)?
+                    self.state = trailer(take_byte(input), total, line)?;
                 }
             }
         }
@@ -223,9 +223,9 @@ impl ResponseParser {
 
     /// The head at the front of `held` and `input` together; parsed in place when all of it is in `input`.
     fn head(&mut self, input: &mut &[u8]) -> Result<Option<ResponseHead>, ResponseError> {
-        let held = self.held.len();
-        let room = input.len().min(HEAD_SIZE_MAX - held);
-        let parsed = if held == 0 {
+        let before = self.held.len();
+        let room = input.len().min(HEAD_SIZE_MAX - before);
+        let parsed = if before == 0 {
             parse_head(&input[..room], self.expect)?
         } else {
             self.held.extend_from_slice(&input[..room]);
@@ -233,13 +233,13 @@ impl ResponseParser {
         };
         match parsed {
             Some((head, length)) => {
-                *input = &input[length - held..];
+                *input = &input[length - before..];
                 self.held = Vec::new();
                 Ok(Some(head))
             }
-            None if held + room == HEAD_SIZE_MAX => Err(ResponseError::HeadTooLong),
+            None if before + room == HEAD_SIZE_MAX => Err(ResponseError::HeadTooLong),
             None => {
-                if held == 0 {
+                if before == 0 {
                     self.held.extend_from_slice(input);
                 }
                 *input = &[];
@@ -359,13 +359,13 @@ fn read_head(response: &Response<'_, '_>, expect: Expect) -> Result<ResponseHead
         // By length first: most fields are none of the three.
         match field.name.len() {
             10 if field.name.eq_ignore_ascii_case("connection") => {
-                keep_alive = keeps_alive(field.value, keep_alive)
+                keep_alive = keeps_alive(field.value, keep_alive);
             }
             14 if field.name.eq_ignore_ascii_case("content-length") => {
                 length = Some(content_length(field.value, length)?);
             }
             17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
-                coding = Some(field.value)
+                coding = Some(field.value);
             }
             _ => {}
         }

@@ -156,7 +156,7 @@ impl Service {
             Ending::None if self.input.is_empty() => {
                 self.deadline = None;
                 self.release(false);
-                // Before the look at `stopping`: a SIGTERM after that look finds the connection idle, and ends its read.
+                // Before the look at `stopping`: a SIGTERM after it then finds the connection idle, and ends its read.
                 self.in_flight.set(false);
                 if stop::stopping() { Step::Close } else { Step::Read { deadline: None } }
             }

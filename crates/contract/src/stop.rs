@@ -51,7 +51,7 @@ fn hold(listener: Option<TcpListener>) {
 
 /// In a child that serves one connection: SIGTERM ends its reading, or lets the request in flight end first.
 ///
-/// The copy of the listener that is held here is closed, since a child must not keep the port; the model closes its own.
+/// The listener that is held here is closed, since a child must not keep the port; the model closes its own copy.
 pub fn on_sigterm_end_connection(connection: &impl AsRawFd) {
     hold(None);
     CONNECTION.store(connection.as_raw_fd(), Ordering::SeqCst);

@@ -1,2 +1,13 @@
-//! Contestant `process-per-connection`.
-fn main() {}
+//! Contestant `process-per-connection`: see its README.
+
+mod client;
+mod server;
+
+fn main() -> std::process::ExitCode {
+    contract::run(contract::Contestant {
+        name: env!("CARGO_PKG_NAME"),
+        serve: server::serve,
+        fetch: client::fetch,
+        idiom: client::idiom,
+    })
+}
