@@ -6,10 +6,12 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getppid};
 
 use crate::stop;
@@ -65,19 +67,37 @@ pub(crate) fn die_with_parent() -> io::Result<()> {
 /// Waits for one child that has ended, if there is one, without waiting for it to end.
 #[must_use]
 pub fn reap() -> Option<Pid> {
-    use nix::sys::wait::{WaitPidFlag, waitpid};
     match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         Ok(status) => status.pid(),
         Err(_) => None,
     }
 }
 
-/// Sends SIGTERM to each child.
-pub fn stop_all<'a>(children: impl IntoIterator<Item = &'a Pid>) {
+/// Ends each child as the contract has it: SIGTERM, time for what is in flight, then SIGKILL; none is left unreaped.
+pub fn end_all(mut children: Vec<Pid>) {
+    signal_all(&children, Signal::SIGTERM);
+    let deadline = Instant::now() + stop::DRAIN_LIMIT;
+    while !children.is_empty() && Instant::now() < deadline {
+        // Short beside any request worth waiting for.
+        thread::sleep(Duration::from_millis(1));
+        children.retain(|child| !has_ended(*child));
+    }
+    signal_all(&children, Signal::SIGKILL);
+    wait_all(children);
+}
+
+fn signal_all(children: &[Pid], signal: Signal) {
     for child in children {
         // A child that has just ended is what was wanted.
-        let _ = kill(*child, Signal::SIGTERM);
+        let _ = kill(*child, signal);
     }
+}
+
+fn has_ended(child: Pid) -> bool {
+    !matches!(
+        waitpid(child, Some(WaitPidFlag::WNOHANG)),
+        Ok(WaitStatus::StillAlive) | Err(Errno::EINTR)
+    )
 }
 
 /// Waits until each child has ended; says how many did not end with status 0.
@@ -122,28 +142,43 @@ pub(crate) fn serve_each(
             "at most {MAX_PROCESSES} processes; choose fewer with `--processes`"
         )));
     }
-    let first = listeners.first().map(TcpListener::try_clone).transpose()?;
     stop::on_sigterm_call(forward_sigterm)?;
-    let mut children = Vec::new();
-    for (slot, listener) in CHILDREN.iter().zip(listeners) {
-        let child = spawn(|| match serve(listener) {
+    let mut listeners: Vec<Option<TcpListener>> = listeners.into_iter().map(Some).collect();
+    let mut children = Vec::with_capacity(listeners.len());
+    for (index, slot) in CHILDREN.iter().enumerate().take(listeners.len()) {
+        let child = spawn(|| match serve(keep_only(index, &mut listeners)) {
             Ok(()) => 0,
             Err(error) => {
                 eprintln!("{error}");
                 1
             }
-        })?;
-        slot.store(child.as_raw(), Ordering::SeqCst);
-        children.push(child);
+        });
+        match child {
+            Ok(child) => {
+                slot.store(child.as_raw(), Ordering::SeqCst);
+                children.push(child);
+            }
+            Err(error) => {
+                end_all(children);
+                return Err(error);
+            }
+        }
     }
-    if let Some(first) = first {
-        announce(&first)?;
-    }
+    announce(listeners[0].as_ref().expect("only a child gives its listener away"))?;
+    // The kernel deals connections to every listener that is open, served or not: the parent keeps none.
+    drop(listeners);
     if stop::stopping() {
-        stop_all(&children);
+        signal_all(&children, Signal::SIGTERM);
     }
     match wait_all(children) {
         0 => Ok(()),
         failed => Err(io::Error::other(format!("{failed} of the processes failed"))),
     }
+}
+
+/// A child closes the listeners of the others, or it would keep theirs open when they end.
+fn keep_only(index: usize, listeners: &mut Vec<Option<TcpListener>>) -> TcpListener {
+    let mine = listeners[index].take().expect("each child takes its own once");
+    listeners.clear();
+    mine
 }

@@ -184,8 +184,7 @@ fn tick(mut ticks: PipeWriter, start: Instant) -> io::Result<()> {
 
 /// A signal stops the ticker; what it wrote stays in the pipe.
 fn stop(mut ticker: Child) -> io::Result<String> {
-    fork::stop_all([&ticker.pid]);
-    fork::wait_all([ticker.pid]);
+    fork::end_all(vec![ticker.pid]);
     let mut text = String::new();
     ticker.results.read_to_string(&mut text)?;
     Ok(text)

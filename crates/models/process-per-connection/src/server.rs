@@ -20,12 +20,9 @@ use contract::{
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
-
-/// Between two looks for ended children while stopping: short beside any request worth waiting for.
-const NAP: Duration = Duration::from_millis(1);
 
 /// What only the parent needs. A child closes its copies, or it would keep the port when the parent is gone.
 struct Parent {
@@ -61,7 +58,7 @@ pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result
             },
         }
     }
-    end(children);
+    fork::end_all(children.into_iter().collect());
     Ok(())
 }
 
@@ -102,21 +99,6 @@ fn start(
         stop::on_sigterm_end_connection(&stream);
         i32::from(converse(stream, options).is_err())
     })
-}
-
-/// Every child finishes its request in flight, or is killed at the limit.
-fn end(mut children: HashSet<Pid>) {
-    fork::stop_all(&children);
-    let deadline = Instant::now() + stop::DRAIN_LIMIT;
-    while !children.is_empty() && Instant::now() < deadline {
-        thread::sleep(NAP);
-        reap(&mut children);
-    }
-    for child in &children {
-        // A child that has just ended is what was wanted.
-        let _ = kill(*child, Signal::SIGKILL);
-    }
-    fork::wait_all(children);
 }
 
 fn converse(mut stream: TcpStream, options: &ServeOptions) -> io::Result<()> {
