@@ -19,6 +19,7 @@
 //! - Latency counts from the intended start of a request, service time from its send; in a closed loop they are one.
 
 mod accept_queue;
+mod check;
 mod clock;
 mod connection;
 mod engine;

@@ -1,0 +1,133 @@
+//! What to do: the values that describe a load.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::target::Target;
+
+/// A load: whom to ask, over how many connections, at what pace, until when.
+///
+/// ```
+/// use load::{Load, Target, Until};
+/// use std::time::Duration;
+///
+/// let target = Target::parse("http://127.0.0.1:8080/").unwrap();
+/// let load = Load { until: Until::Duration(Duration::from_secs(3)), ..Load::new(target, 10_000) };
+/// assert_eq!(load.connections, 10_000);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Whom to ask, and for what.
+    pub target: Target,
+    /// Connections to open before anything is asked.
+    pub connections: usize,
+    /// Connections that send, chosen evenly by `seed`; the others stay open and idle. `None`: all of them.
+    pub active: Option<usize>,
+    /// When the next request is due.
+    pub pace: Pace,
+    /// When the window closes.
+    pub until: Until,
+    /// What to throw away before the window opens.
+    pub warmup: Warmup,
+    /// Requests in flight on one connection, at least 1.
+    pub pipeline: usize,
+    /// Bytes of an echo message, at least 1; without meaning for HTTP.
+    pub size: usize,
+    /// How long a connect may take, and an answer.
+    pub timeout: Duration,
+    /// Threads, when `cpus` is empty; at least 1.
+    pub threads: usize,
+    /// CPUs to pin to, one thread each; empty: `threads` threads, not pinned.
+    pub cpus: Vec<usize>,
+    /// Source addresses, used in turn; one source has about 28,000 ports for a destination.
+    /// Empty: the kernel chooses, and more of 127.0.0.0/8 are taken when an IPv4 loopback target needs them.
+    pub sources: Vec<IpAddr>,
+    /// Seed of everything random: active connections, echo payloads, Poisson arrivals.
+    pub seed: u64,
+    /// What a right HTTP answer is; `None`: learnt from one request before the connections are opened.
+    pub expect: Option<Expect>,
+}
+
+impl Load {
+    /// A closed loop of ten seconds, everything else at its default.
+    #[must_use]
+    pub fn new(target: Target, connections: usize) -> Self {
+        Self {
+            target,
+            connections,
+            active: None,
+            pace: Pace::Closed,
+            until: Until::Duration(Duration::from_secs(10)),
+            warmup: Warmup::default(),
+            pipeline: 1,
+            size: 64,
+            timeout: Duration::from_secs(10),
+            threads: 1,
+            cpus: Vec::new(),
+            sources: Vec::new(),
+            seed: 1,
+            expect: None,
+        }
+    }
+
+    /// Connections that send: `active`, at most `connections`.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.active.unwrap_or(self.connections).min(self.connections)
+    }
+}
+
+/// When the next request is due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// As soon as a connection is free: gives the ceiling.
+    Closed,
+    /// At constant intervals, this many a second over all connections, whatever the server does: gives latency.
+    Rate(f64),
+    /// At random, as independent users arrive, this many a second in the mean.
+    Poisson(f64),
+}
+
+/// When the window closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// After this time.
+    Duration(Duration),
+    /// When this many requests were sent and each was answered or lost.
+    Requests(u64),
+}
+
+/// What to throw away before the window opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warmup {
+    /// Longest warm-up; zero for none.
+    pub max: Duration,
+    /// The warm-up ends when the rates of two neighbouring windows of this length agree within 10 %.
+    pub window: Duration,
+}
+
+impl Default for Warmup {
+    fn default() -> Self {
+        Self { max: Duration::from_secs(1), window: Duration::from_millis(200) }
+    }
+}
+
+/// What a right HTTP answer is. An echo needs none: its payload is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// The status; `None`: any of 200 to 299.
+    pub status: Option<u16>,
+    /// The body.
+    pub body: Body,
+}
+
+/// The body of a right HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// These bytes and no others.
+    Exact(Vec<u8>),
+    /// This many bytes, unseen.
+    Length(u64),
+    /// Anything.
+    Any,
+}

@@ -1,0 +1,198 @@
+//! From what each thread saw to one outcome.
+
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+use crate::number::{count, float};
+use crate::open::Opened;
+use crate::outcome::{ConnectionRequests, Outcome};
+use crate::plan::Plan;
+use crate::tally::Tally;
+use crate::worker::Part;
+
+/// Above this share of its CPUs a closed loop measures the generator.
+const SATURATED_SHARE: f64 = 0.9;
+/// An open loop that sends later than this although a connection is free measures the generator, ns.
+const LATE_NS_MAX: u64 = 1_000_000;
+
+/// What is known before the window opens.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) expected: String,
+    /// To learn what to expect.
+    pub(crate) requests_sent: u64,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) established: usize,
+    pub(crate) open_time: Duration,
+    pub(crate) warmup_time: Duration,
+    pub(crate) warmup_converged: bool,
+}
+
+impl Before {
+    /// Notes how the opening went; an error when not one connection is open.
+    pub(crate) fn opening<P>(
+        &mut self,
+        plan: &Plan<P>,
+        opened: &[Opened],
+        took: Duration,
+    ) -> Result<(), Error> {
+        self.open_time = took;
+        self.established = opened.iter().map(|part| part.established).sum();
+        let total = plan.connections;
+        let first_failure = opened.iter().find_map(|part| part.first_failure);
+        if self.established == 0 {
+            let kind = first_failure.unwrap_or(ErrorKind::Other);
+            let remedy = remedy(kind).to_owned();
+            return Err(Error::NotOpened { kind, total, address: plan.addr, remedy });
+        }
+        if let (Some(kind), true) = (first_failure, self.established < total) {
+            let missing = total - self.established;
+            self.warnings.push(format!(
+                "{missing} of {total} connections could not be opened, the first: {kind}"
+            ));
+        }
+        if opened.iter().any(|part| part.queue_stuck) {
+            let stuck = "the server stopped accepting while connections were opened: later ones were not held back";
+            self.warnings.push(stuck.to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn remedy(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Refused => "nobody listens there: start the server, or check host and port",
+        ErrorKind::Timeout => {
+            "check that the server accepts connections and that no firewall drops them"
+        }
+        ErrorKind::Closed | ErrorKind::Reset => {
+            "the server hangs up at once: check its log and its limits"
+        }
+        ErrorKind::Unreachable => "check the address and the route",
+        _ => "check the server's log",
+    }
+}
+
+/// Adds up what the threads saw.
+pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, parts: Vec<Part>) -> Outcome {
+    let mut tally = Tally::new(plan.open_loop());
+    for part in &parts {
+        tally.merge(&part.tally);
+    }
+    let duration_ns = parts.iter().map(|part| part.duration_ns).max().unwrap_or(0);
+    let cpu_available_ns: u64 = parts.iter().map(|part| part.duration_ns).sum();
+    let cpu_ns: u64 = parts.iter().map(|part| part.cpu_ns).sum();
+    let cpu_share =
+        if cpu_available_ns == 0 { 0.0 } else { float(cpu_ns) / float(cpu_available_ns) };
+    let late_ns_p99 = tally.late_while_free.as_ref().map(|late| late.value_at_quantile(0.99));
+    let verified: Vec<u64> = parts.iter().flat_map(|part| part.verified.iter().copied()).collect();
+    let (connection_requests, jain_index) = fairness(verified);
+    let mut outcome = Outcome {
+        duration: Duration::from_nanos(duration_ns),
+        requests: tally.requests,
+        requests_between_edges: parts.iter().map(|part| part.edges_answers).sum(),
+        requests_sent: before.requests_sent + tally.requests_sent,
+        errors: tally.errors(),
+        errors_in_window: tally.errors_in_window,
+        censored: tally.in_flight_end.count + tally.unsent,
+        service_time: tally.service_time.take().unwrap_or_else(|| tally.latency.clone()),
+        latency: tally.latency,
+        in_window_ns: tally.in_window_ns,
+        in_flight_start: tally.in_flight_start,
+        in_flight_end: tally.in_flight_end,
+        pipeline: plan.depth,
+        body_bytes: tally.body_bytes,
+        connections: plan.connections,
+        established: before.established,
+        active: plan.active.iter().filter(|active| **active).count(),
+        served: connection_requests.served,
+        reopened: tally.reopened,
+        dead: tally.dead,
+        connection_requests: connection_requests.counts,
+        jain_index,
+        open_time: before.open_time,
+        warmup_time: before.warmup_time,
+        warmup_converged: before.warmup_converged,
+        generator_cpu_ns: parts.iter().map(|part| part.edges_cpu_ns).sum(),
+        generator_cpu_share: cpu_share,
+        threads: plan.threads(),
+        saturated: late_ns_p99.map_or(cpu_share > SATURATED_SHARE, |late_ns| late_ns > LATE_NS_MAX),
+        late_while_free_ns_p99: late_ns_p99,
+        expected: before.expected.clone(),
+        interrupted: parts.iter().any(|part| part.interrupted),
+        warnings: before.warnings.clone(),
+    };
+    let warnings = warnings(&outcome, parts.iter().any(|part| part.all_dead));
+    outcome.warnings.extend(warnings);
+    outcome
+}
+
+fn warnings(outcome: &Outcome, all_dead: bool) -> Vec<String> {
+    let dead = format!("{} connections broke and could not be opened again", outcome.dead);
+    let unserved = format!(
+        "{} of {} active connections got no answer",
+        outcome.active - outcome.served,
+        outcome.active
+    );
+    let cpu =
+        format!("the generator used {:.0} % of its CPUs", outcome.generator_cpu_share * 100.0);
+    let late_us = outcome.late_while_free_ns_p99.unwrap_or(0) / 1_000;
+    let late = format!("requests were sent {late_us} us late (p99) although a connection was free");
+    let bound =
+        "these figures are the generator's and not the server's; give it more threads and CPUs";
+    let cold = "the rate still changed when the warm-up ended; give a longer one";
+    let list = [
+        (outcome.dead > 0, dead),
+        (all_dead, "the window ended early: every connection of a thread was dead".to_owned()),
+        (outcome.served < outcome.active && outcome.requests > 0, unserved),
+        (outcome.requests == 0, "not one right answer came inside the window".to_owned()),
+        (!outcome.warmup_converged, cold.to_owned()),
+        (outcome.saturated && outcome.late_while_free_ns_p99.is_none(), format!("{cpu}: {bound}")),
+        (outcome.saturated && outcome.late_while_free_ns_p99.is_some(), format!("{late}: {bound}")),
+    ];
+    list.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning).collect()
+}
+
+struct Counts {
+    served: usize,
+    counts: ConnectionRequests,
+}
+
+/// How the answers are spread over the active connections, and Jain's index of it: (sum x)^2 / (n * sum x^2).
+fn fairness(mut verified: Vec<u64>) -> (Counts, Option<f64>) {
+    verified.sort_unstable();
+    let (sum, squares) = verified
+        .iter()
+        .fold((0.0, 0.0), |(sum, squares), x| (sum + float(*x), squares + float(*x) * float(*x)));
+    let place = |quantile: usize| {
+        verified.get(verified.len().saturating_sub(1) * quantile / 2).copied().unwrap_or(0)
+    };
+    let counts = ConnectionRequests { min: place(0), p50: place(1), max: place(2) };
+    let jain = (squares > 0.0).then(|| sum * sum / (float(count(verified.len())) * squares));
+    (Counts { served: verified.iter().filter(|x| **x > 0).count(), counts }, jain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_shares_have_index_one() {
+        let (counts, jain) = fairness(vec![7; 10]);
+        assert_eq!((counts.served, jain), (10, Some(1.0)));
+        assert_eq!(counts.counts, ConnectionRequests { min: 7, p50: 7, max: 7 });
+    }
+
+    #[test]
+    fn one_served_of_many_has_index_one_over_many() {
+        let (counts, jain) = fairness(vec![0, 0, 0, 9]);
+        assert_eq!((counts.served, jain), (1, Some(0.25)));
+        assert_eq!(counts.counts, ConnectionRequests { min: 0, p50: 0, max: 9 });
+    }
+
+    #[test]
+    fn nobody_served_has_no_index() {
+        assert_eq!(fairness(vec![0; 3]).1, None);
+        assert_eq!(fairness(vec![]).1, None);
+    }
+}

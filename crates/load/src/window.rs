@@ -1,0 +1,202 @@
+//! The measured window: opened and closed by the thread itself, to the nanosecond.
+
+use std::sync::atomic::Ordering;
+
+use crate::clock::{now_ns, thread_cpu_ns};
+use crate::connection::{Connection, Phase};
+use crate::engine::{Buffers, Engine};
+use crate::error::Error;
+use crate::number::ns;
+use crate::options::Until;
+use crate::outcome::InFlight;
+use crate::protocol::Protocol;
+
+/// Longest wait for answers in a pause.
+const DRAIN_NS_MAX: u64 = 2_000_000_000;
+/// A pause begins when no answer has come for this long, even if some are missing: a connection that is never served
+/// would hold it up for ever. Servers that were seen to take longer are given twice the time they took.
+const SILENCE_NS_MIN: u64 = 200_000_000;
+
+/// One thread's window.
+#[derive(Debug)]
+pub(crate) struct Window {
+    state: State,
+    pub(crate) start_ns: u64,
+    /// When it closes; never, unless it is open and has a given length.
+    pub(crate) end_ns: u64,
+    pub(crate) duration_ns: u64,
+    /// CPU time of this thread inside the window.
+    pub(crate) cpu_ns: u64,
+    /// CPU time between the edges: resume and end of the drain.
+    pub(crate) edges_cpu_ns: u64,
+    /// Answers between the edges.
+    pub(crate) edges_answers: u64,
+    /// Ended by a stop.
+    pub(crate) interrupted: bool,
+    /// Ended because no connection was left to send on.
+    pub(crate) all_dead: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Before,
+    Open,
+    Closed,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            state: State::Before,
+            start_ns: 0,
+            end_ns: u64::MAX,
+            duration_ns: 0,
+            cpu_ns: 0,
+            edges_cpu_ns: 0,
+            edges_answers: 0,
+            interrupted: false,
+            all_dead: false,
+        }
+    }
+}
+
+impl Window {
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+}
+
+impl<P: Protocol> Engine<'_, P> {
+    /// Lets requests flow until the watching thread says that it is enough, then pauses.
+    pub(crate) fn warm_up(&mut self, buffers: &mut Buffers) -> Result<(), Error> {
+        if self.is_warming_up() {
+            self.begin_asking(now_ns());
+        }
+        while self.is_warming_up() {
+            self.turn(buffers, u64::MAX)?;
+            if self.signals.stopped() {
+                return Err(Error::Interrupted);
+            }
+        }
+        self.pause(buffers)
+    }
+
+    fn is_warming_up(&self) -> bool {
+        self.signals.warming_up.load(Ordering::Relaxed)
+    }
+
+    /// Sends no more and waits for what is in flight: for all of it, for silence, or for two seconds.
+    fn pause(&mut self, buffers: &mut Buffers) -> Result<(), Error> {
+        self.asking = false;
+        let begun_ns = now_ns();
+        let silence_ns_max = (2 * self.slowest_ns).clamp(SILENCE_NS_MIN, DRAIN_NS_MAX);
+        loop {
+            let at_rest =
+                self.flights.count == 0 && self.connecting == 0 && self.to_open.is_empty();
+            let now =
+                if at_rest { return Ok(()) } else { self.turn(buffers, begun_ns + DRAIN_NS_MAX)? };
+            let silence_ns = now.saturating_sub(self.last_answer_ns.max(begun_ns));
+            if silence_ns >= silence_ns_max || now - begun_ns >= DRAIN_NS_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    /// From resume to the end of the drain, the window in between.
+    pub(crate) fn measure(&mut self, buffers: &mut Buffers) -> Result<(), Error> {
+        let (cpu_ns, answers) = (thread_cpu_ns(), self.tally.answers);
+        // What happened during the pause is seen before anything is sent: a connection may have been closed.
+        self.turn(buffers, 0)?;
+        self.claiming = matches!(self.plan.until, Until::Requests(_));
+        let now = now_ns();
+        let settles = !self.plan.open_loop() && matches!(self.plan.until, Until::Duration(_));
+        if !settles {
+            self.open_window(now);
+        }
+        self.begin_asking(now);
+        while self.window.state != State::Closed {
+            let now = self.turn(buffers, self.window.end_ns)?;
+            if self.window.state == State::Before && !self.is_starting() {
+                self.open_window(now_ns());
+            }
+            if self.is_over(now) {
+                self.close_window(now.min(self.window.end_ns));
+            }
+        }
+        self.pause(buffers)?;
+        self.window.edges_cpu_ns = thread_cpu_ns() - cpu_ns;
+        self.window.edges_answers = self.tally.answers - answers;
+        Ok(())
+    }
+
+    fn is_over(&mut self, now: u64) -> bool {
+        let stopped = self.signals.stopped();
+        self.window.interrupted |= stopped && self.window.state != State::Closed;
+        // A thread whose connections are all to be idle keeps them for the whole window.
+        self.window.all_dead |=
+            self.living == 0 && (self.claiming || self.connections.iter().any(|slot| slot.active));
+        let all_answered = self.signals.exhausted() && self.flights.count == 0;
+        stopped || all_answered || self.window.all_dead || now >= self.window.end_ns
+    }
+
+    fn open_window(&mut self, now: u64) {
+        self.window.state = State::Open;
+        self.window.start_ns = now;
+        if let Until::Duration(duration) = self.plan.until {
+            self.window.end_ns = now.saturating_add(ns(duration));
+        }
+        self.window.cpu_ns = thread_cpu_ns();
+        self.tally.in_flight_start = self.in_flight(now, 0);
+    }
+
+    /// Closes the window as of `end_ns`; what is in flight is noted, and no more is sent.
+    pub(crate) fn close_window(&mut self, end_ns: u64) {
+        if self.window.state == State::Before {
+            self.open_window(now_ns());
+        }
+        let start_ns = self.window.start_ns;
+        let end_ns = end_ns.max(start_ns);
+        self.window.cpu_ns = thread_cpu_ns() - self.window.cpu_ns;
+        self.window.duration_ns = end_ns - start_ns;
+        self.window.state = State::Closed;
+        self.window.end_ns = u64::MAX;
+        self.tally.in_flight_end = self.in_flight(end_ns, start_ns);
+        // With a given number of requests, those that are due beyond it are nobody's.
+        while self.asking && !self.claiming && self.schedule.next_ns < end_ns {
+            self.tally.unsent += 1;
+            self.schedule.advance();
+        }
+        self.asking = false;
+    }
+
+    /// Requests in flight at `at_ns`, their ages counted from `since_ns` at the earliest.
+    fn in_flight(&self, at_ns: u64, since_ns: u64) -> InFlight {
+        let mut sum = InFlight::default();
+        for (place, connection) in self.connections.iter().enumerate() {
+            if !matches!(connection.phase, Phase::Open(_)) {
+                continue;
+            }
+            let ages = (connection.answered..connection.asked).map(|message| {
+                let (_, sent_ns) = self.flights.started(place, message);
+                at_ns.saturating_sub(sent_ns.max(since_ns))
+            });
+            let age_ns: u64 = ages.sum();
+            sum.count += connection.in_flight();
+            sum.age_ns += age_ns;
+            if connection.verified > 0 {
+                sum.served_count += connection.in_flight();
+                sum.served_age_ns += age_ns;
+            }
+        }
+        sum
+    }
+
+    /// Verified answers of each active connection of this thread.
+    pub(crate) fn verified(&self) -> Vec<u64> {
+        self.connections
+            .iter()
+            .filter(|slot| slot.active)
+            .map(|Connection { verified, .. }| *verified)
+            .collect()
+    }
+}
