@@ -47,7 +47,7 @@ pub fn spawn(child: impl FnOnce() -> i32) -> io::Result<Pid> {
     unsafe_code,
     reason = "the standard library has no exit that skips the parent's exit handlers"
 )]
-fn leave(status: i32) -> ! {
+pub(crate) fn leave(status: i32) -> ! {
     // SAFETY: `_exit` takes a number and does not return.
     unsafe { nix::libc::_exit(status) }
 }

@@ -16,6 +16,7 @@ pub mod client;
 pub mod fork;
 pub mod idiom;
 pub mod in_flight;
+pub mod later;
 pub mod listener;
 pub mod offload;
 pub mod response;

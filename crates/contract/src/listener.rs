@@ -98,7 +98,9 @@ pub enum AfterAccept {
 /// Classifies an error of `accept`; readiness loops deal with `WouldBlock` first.
 #[must_use]
 pub fn after_accept_error(error: &io::Error) -> AfterAccept {
-    if stop::stopping() {
+    // accept(2): EINVAL says that the socket does not listen. Then another process that shares it, and whose SIGTERM
+    // came first, has shut it down.
+    if stop::stopping() || error.raw_os_error().map(Errno::from_raw) == Some(Errno::EINVAL) {
         return AfterAccept::Stop;
     }
     // accept(2): Linux passes on errors of the new socket; they mean one connection less, and nothing for the next.
@@ -177,9 +179,9 @@ mod tests {
 
     #[test]
     fn out_of_descriptors_backs_off_and_a_gone_connection_does_not() {
-        let error = io::Error::from_raw_os_error(Errno::EMFILE as i32);
+        let error = io::Error::from(Errno::EMFILE);
         assert_eq!(after_accept_error(&error), AfterAccept::BackOff(BACK_OFF));
-        let error = io::Error::from_raw_os_error(Errno::ECONNABORTED as i32);
+        let error = io::Error::from(Errno::ECONNABORTED);
         assert_eq!(after_accept_error(&error), AfterAccept::Retry);
     }
 }

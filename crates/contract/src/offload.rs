@@ -131,7 +131,7 @@ mod tests {
                 let (open, gate) = mpsc::channel::<()>();
                 pool.run(move || {
                     started.send(index).unwrap();
-                    drop(gate.recv());
+                    let _ = gate.recv();
                 })
                 .unwrap();
                 open

@@ -3,6 +3,9 @@
 //! The handler calls `shutdown(2)` on the listening socket, which ends `accept` with an error in every model, whether
 //! it blocks, polls or submits. No thread waits for the signal, so a single-threaded model stays single-threaded, and
 //! a model may still fork.
+//!
+//! Where one thread accepts and converses by turns, nobody may be in `accept`, and nobody is left to watch the clock:
+//! there the handler ends the connection's reading too, and an alarm ends the process at [`DRAIN_LIMIT`].
 
 use std::io;
 use std::net::TcpListener;
@@ -13,11 +16,16 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::socket::{Shutdown, shutdown};
+use nix::unistd::alarm;
 
-use crate::in_flight;
+use crate::{fork, in_flight};
 
 /// Longest time that requests in flight are given to finish.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(4);
+
+/// The same for alarm(2), which takes whole seconds.
+const DRAIN_LIMIT_S: u32 = 4;
+const _: () = assert!(DRAIN_LIMIT.as_millis() == 4_000);
 
 const NONE: RawFd = -1;
 
@@ -37,6 +45,7 @@ pub fn stopping() -> bool {
 /// From now on SIGTERM shuts `listener` down.
 pub(crate) fn on_sigterm_shut_down(listener: &TcpListener) -> io::Result<()> {
     hold(Some(listener.try_clone()?));
+    handle(Signal::SIGALRM, SigHandler::Handler(on_sigalrm))?;
     handle(Signal::SIGTERM, SigHandler::Handler(on_sigterm))?;
     if stopping() {
         shutdown(listener.as_raw_fd(), Shutdown::Both)?;
@@ -54,6 +63,15 @@ fn hold(listener: Option<TcpListener>) {
 /// The listener that is held here is closed, since a child must not keep the port; the model closes its own copy.
 pub fn on_sigterm_end_connection(connection: &impl AsRawFd) {
     hold(None);
+    on_sigterm_end_current_connection(connection);
+}
+
+/// In a process that accepts and converses by turns: SIGTERM also ends the reading of this connection, or lets its
+/// request in flight end first, for at most [`DRAIN_LIMIT`].
+///
+/// Called for each connection before it is read. Between two of them the number that is kept here belongs to no file,
+/// or to the next connection already, which is to end as well.
+pub fn on_sigterm_end_current_connection(connection: &impl AsRawFd) {
     CONNECTION.store(connection.as_raw_fd(), Ordering::SeqCst);
     if stopping() {
         end_idle_connection(connection.as_raw_fd());
@@ -74,8 +92,8 @@ pub(crate) type libc_int = i32;
 )]
 fn handle(signal: Signal, handler: SigHandler) -> io::Result<()> {
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handlers passed here only load and store atomics and call shutdown(2) or kill(2), which are all
-    // async-signal-safe (signal-safety(7)).
+    // SAFETY: the handlers passed here only load and store atomics and call shutdown(2), kill(2), alarm(2) or _exit(2),
+    // which are all async-signal-safe (signal-safety(7)).
     unsafe { sigaction(signal, &action) }?;
     Ok(())
 }
@@ -95,8 +113,18 @@ extern "C" fn on_sigterm(_signal: libc_int) {
     nix::errno::Errno::set_raw(interrupted);
 }
 
+/// The time for what was in flight is over, as it is when [`drain`] ends.
+extern "C" fn on_sigalrm(_signal: libc_int) {
+    fork::leave(0)
+}
+
 /// With a request in flight the service closes after its answer; otherwise the blocked read is ended here.
 fn end_idle_connection(connection: RawFd) {
+    // Once: another SIGTERM does not prolong it.
+    static LIMITED: AtomicBool = AtomicBool::new(false);
+    if !LIMITED.swap(true, Ordering::SeqCst) {
+        alarm::set(DRAIN_LIMIT_S);
+    }
     if in_flight::count() == 0 {
         let _ = shutdown(connection, Shutdown::Read);
     }

@@ -23,7 +23,7 @@ pub(crate) fn fetch(
     concurrency: NonZero<usize>,
 ) -> io::Result<Vec<Fetched>> {
     // A channel with room for `concurrency` makes a semaphore: sending takes a place, receiving frees one.
-    let (enter, leave) = mpsc::sync_channel(concurrency.get());
+    let (enter, leave) = mpsc::sync_channel(concurrency.get().min(exchanges.len()));
     let leave = Mutex::new(leave);
     thread::scope(|scope| {
         let mut threads = Vec::with_capacity(exchanges.len());
