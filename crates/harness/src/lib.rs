@@ -8,6 +8,7 @@
 //! A contestant is a process of which nothing is assumed: it may never announce itself, hang, die, leave children.
 //! Each of these is an outcome of its trial; none of them ends the run, and nothing of it stays behind.
 
+pub mod battery;
 pub mod by_hand;
 pub mod checks;
 pub mod contestant;
@@ -26,6 +27,7 @@ pub mod run;
 pub mod sources;
 pub mod summary;
 pub mod trial;
+pub mod verify;
 pub mod workspace;
 
 mod figures;
@@ -33,5 +35,6 @@ mod group;
 mod need;
 mod observe;
 mod origin;
+mod stall;
 mod verdict;
 mod watch;

@@ -1,0 +1,81 @@
+//! A contestant as the battery meets it: started afresh for every case, and stopped with its complaints heard.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use measure::tree::Tree;
+
+use crate::contestant::{Contestant, Launch};
+use crate::registry::Model;
+
+/// A debug build on a loaded machine takes its time; a contestant that hangs takes for ever.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The contract gives requests in flight four seconds, and the rest of the way one.
+pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A model under test.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// What the registry says of it.
+    pub model: Model,
+    /// Its binary.
+    pub program: PathBuf,
+}
+
+impl Subject {
+    /// Starts it with these options behind `serve --service SERVICE`.
+    pub(crate) fn start(&self, service: &str, options: &[&str]) -> anyhow::Result<Contestant> {
+        let launch = self.launch(service, options);
+        Contestant::start(&launch, || (), || false).context("failed to start it")
+    }
+
+    /// Starts it with no more than so many descriptors, which it cannot raise.
+    pub(crate) fn start_with_descriptors(
+        &self,
+        service: &str,
+        most: u32,
+    ) -> anyhow::Result<Contestant> {
+        let mut launch = self.launch(service, &[]);
+        let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+        let program = launch.program.display().to_string();
+        launch.args.splice(0..0, ["-c".to_owned(), limited, program]);
+        launch.program = "/bin/sh".into();
+        Contestant::start(&launch, || (), || false).context("failed to start it")
+    }
+
+    fn launch(&self, service: &str, options: &[&str]) -> Launch {
+        let fixed = ["serve", "--service", service, "--die-with-parent"];
+        Launch {
+            program: self.program.clone(),
+            args: fixed.iter().chain(options).map(|arg| (*arg).to_owned()).collect(),
+            cpus: Vec::new(),
+            announce_within: START_PATIENCE,
+            stop_within: STOP_PATIENCE,
+        }
+    }
+
+    /// How many connections it serves at once, where its nature bounds that.
+    pub(crate) fn serves_at_most(&self) -> Option<u64> {
+        self.model.serves_at_most(self.model.workers_on(1))
+    }
+}
+
+/// Its processes, as they are now.
+pub(crate) fn tree(contestant: &Contestant) -> anyhow::Result<Tree> {
+    let group = u32::try_from(contestant.pid().as_raw()).context("a pid is positive")?;
+    Tree::of_group(group).context("failed to find its processes")
+}
+
+/// Stops it; anything that breaks the contract is an error.
+pub(crate) fn stop(contestant: Contestant) -> anyhow::Result<()> {
+    let stopped = contestant.stop();
+    ensure!(
+        stopped.complaints.is_empty(),
+        "{}{}",
+        stopped.complaints.join("; "),
+        stopped.last_words
+    );
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `serve`, `fetch`, `idiom`: one contestant by hand.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use anyhow::{Context as _, anyhow};
+
+use crate::exit::Exit;
+use crate::registry::Registry;
+use crate::workspace::{self, Profile};
+
+/// Becomes the contestant, so that its exit status, its signals and its terminal are the user's; returns on failure only.
+pub fn become_contestant(
+    registry: &Registry,
+    verb: &str,
+    model: &str,
+    args: &[OsString],
+) -> anyhow::Result<Exit> {
+    let name = &registry.get(model)?.name;
+    let program = workspace::binaries()?.join(name);
+    if !program.exists() {
+        let root = workspace::root()?;
+        workspace::build(&root, Profile::of_this_binary())?;
+    }
+    let error = Command::new(&program).arg(verb).args(args).exec();
+    Err(anyhow!(error)).with_context(|| {
+        format!("failed to start `{}`; build it with cargo build", program.display())
+    })
+}

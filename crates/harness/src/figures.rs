@@ -1,0 +1,112 @@
+//! From what generator and machine said to the fields of the record.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use load::Outcome;
+use record::stats::{encode, float, summary};
+use record::trial::{Generator, Kernel, MachineNoise, PerConnection, Tcp, Trial};
+
+use crate::checks::Entries;
+use crate::observe::Seen;
+use crate::verdict::Course;
+
+/// Fills in every figure that there is; what is absent has a warning.
+pub(crate) fn write(course: &Course, seen: &Seen, body_bytes: Option<u64>, trial: &mut Trial) {
+    trial.server.exit = course.stopped.end.map(|end| end.to_string());
+    let Ok(outcome) = &course.result else { return };
+    of_generator(outcome, trial);
+    of_server(outcome, seen, trial);
+    of_machine(outcome, seen, trial);
+    trial.checks =
+        Entries::of(outcome, trial.settings.pipeline.unwrap_or(1), body_bytes).accounts();
+    trial.warnings.extend(outcome.warnings.iter().cloned());
+    trial.warnings.extend(seen.warnings.iter().cloned());
+}
+
+fn of_generator(outcome: &Outcome, trial: &mut Trial) {
+    let duration_s = outcome.duration.as_secs_f64();
+    trial.duration_s = Some(duration_s);
+    trial.requests = Some(outcome.requests);
+    trial.requests_per_s = (duration_s > 0.0).then(|| float(outcome.requests) / duration_s);
+    trial.errors = outcome
+        .errors
+        .iter()
+        .map(|(kind, count)| (kind.name().to_owned(), *count))
+        .collect::<BTreeMap<_, _>>();
+    trial.censored = Some(outcome.censored);
+    trial.latency_ns = summary(&outcome.latency);
+    trial.service_time_ns = summary(&outcome.service_time);
+    trial.histogram = (!outcome.latency.is_empty()).then(|| encode(&outcome.latency));
+    trial.connections_established = Some(count(outcome.established));
+    trial.connections_served = Some(count(outcome.served));
+    trial.connections_active = Some(count(outcome.active));
+    let answers = outcome.connection_requests;
+    trial.connection_requests =
+        Some(PerConnection { min: answers.min, p50: answers.p50, max: answers.max });
+    trial.jain_index = outcome.jain_index;
+    trial.open_ms = Some(ms(outcome.open_time));
+    trial.generator = Generator {
+        cpu_ns_per_request: per_request(outcome.generator_cpu_ns, outcome),
+        cpu_share: Some(outcome.generator_cpu_share),
+        saturated: Some(outcome.saturated),
+        // Open loops have an offered rate to fall short of; a closed loop has none.
+        achieved_over_offered: None,
+        late_while_free_ns_p99: outcome.late_while_free_ns_p99,
+    };
+}
+
+fn of_server(outcome: &Outcome, seen: &Seen, trial: &mut Trial) {
+    let server = &mut trial.server;
+    if let Some(tree) = &seen.tree {
+        server.cpu_ns_per_request = per_request(tree.cpu_ns, outcome);
+        server.voluntary_switches_per_request = per_request(tree.voluntary_switches, outcome);
+        server.involuntary_switches_per_request = per_request(tree.involuntary_switches, outcome);
+    }
+    if let Some(counts) = &seen.counts {
+        server.syscalls_per_request = per_request(counts.syscalls, outcome);
+    }
+    if let Some(snapshot) = &seen.at_close {
+        server.pss_bytes = snapshot.pss_bytes;
+        server.processes = Some(snapshot.processes);
+        server.threads = Some(snapshot.threads);
+    }
+}
+
+fn of_machine(outcome: &Outcome, seen: &Seen, trial: &mut Trial) {
+    if let Some(kernel) = &seen.kernel {
+        trial.kernel = Kernel {
+            slab_bytes: kernel.slab_bytes,
+            kernel_stack_bytes: kernel.kernel_stack_bytes,
+            page_table_bytes: kernel.page_table_bytes,
+        };
+    }
+    if let Some(tcp) = &seen.tcp {
+        trial.tcp = Tcp {
+            listen_overflows: tcp.listen_overflows,
+            listen_drops: tcp.listen_drops,
+            syn_retransmits: tcp.syn_retransmits,
+            retransmits: tcp.retransmits,
+        };
+    }
+    let known_ns = seen.tree.as_ref().map(|tree| tree.cpu_ns + outcome.generator_cpu_ns);
+    trial.machine = MachineNoise {
+        steal_share: seen.cpus.map(|cpus| cpus.steal_share()),
+        other_cpu_share: seen.cpus.zip(known_ns).map(|(cpus, known_ns)| cpus.other_share(known_ns)),
+        observation_cpu_ns: seen.observation_cpu_ns,
+    };
+}
+
+/// What was read at the edges counts every answer between them, those of the drain too.
+fn per_request(total: u64, outcome: &Outcome) -> Option<f64> {
+    let requests = outcome.requests_between_edges;
+    (requests > 0).then(|| float(total) / float(requests))
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

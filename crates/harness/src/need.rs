@@ -1,0 +1,65 @@
+//! What a cell needs of the machine, for the preflight and for `doctor --connections`.
+
+use measure::limits::{DESCRIPTORS_OF_A_PROCESS, MAPS_OF_A_PROCESS, MAPS_PER_THREAD, Need};
+
+use crate::registry::Model;
+
+/// The contestant and the harness, which exists already but counts no connection.
+const PROCESSES: u64 = 2;
+
+/// What a model needs to hold that many connections.
+#[must_use]
+pub(crate) fn of_cell(
+    model: &Model,
+    connections: u64,
+    workers: Option<u64>,
+    generator_threads: usize,
+) -> Need {
+    let each = model.per_connection;
+    let times = |count: u64| count.saturating_mul(connections);
+    let workers = workers.unwrap_or(1);
+    let own_maps = workers.saturating_mul(MAPS_PER_THREAD);
+    Need {
+        connections,
+        generator_descriptors: connections.saturating_add(DESCRIPTORS_OF_A_PROCESS),
+        server_descriptors: times(each.fds).saturating_add(DESCRIPTORS_OF_A_PROCESS),
+        processes: times(each.processes).saturating_add(PROCESSES),
+        threads: times(each.threads)
+            .saturating_add(workers)
+            .saturating_add(u64::try_from(generator_threads).unwrap_or(0)),
+        maps: times(each.maps).saturating_add(own_maps).saturating_add(MAPS_OF_A_PROCESS),
+        memory_bytes: times(each.memory_kib).saturating_mul(1024),
+        // The generator takes as many source addresses as the connections need.
+        ports_per_source: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+
+    fn need(model: &str, connections: u64) -> Need {
+        let registry = Registry::embedded();
+        let model = registry.get(model).unwrap();
+        of_cell(model, connections, model.workers_on(1), 1)
+    }
+
+    #[test]
+    fn each_model_needs_what_carries_its_connections() {
+        assert!(need("process-per-connection", 1000).processes > 1000);
+        assert!(
+            need("process-per-connection", 1000).server_descriptors < 1000,
+            "the parent closes its copies"
+        );
+        assert!(need("thread-per-connection", 1000).threads > 1000);
+        assert!(need("thread-per-connection", 1000).maps > 4000);
+        let tasks = need("tokio-tasks", 1000);
+        assert!(tasks.server_descriptors > 1000 && tasks.processes < 10 && tasks.threads < 10);
+    }
+
+    #[test]
+    fn absurd_numbers_need_absurdly_much_and_do_not_overflow() {
+        assert_eq!(need("process-per-connection", u64::MAX).processes, u64::MAX);
+    }
+}

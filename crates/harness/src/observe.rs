@@ -1,0 +1,187 @@
+//! What is read at the edges of the window, while the load is paused: nothing of it runs inside.
+//!
+//! ```text
+//! start   opening edge                       closing edge
+//!   |      tree, CPU times, counters on        counters off, CPU times, kernel, TCP, tree
+//!   |         |<------------ window ------------>|
+//!   |<------- kernel memory, TCP counters ------>|
+//! ```
+
+use std::io;
+
+use load::{Event, Observer};
+use measure::kernel::KernelMemory;
+use measure::noise::{CpuTimes, CpuUse};
+use measure::perf::{Counters, Counts};
+use measure::tcp::TcpCounters;
+use measure::tree::{Delta, Memory, Snapshot, Tree};
+
+/// What the machine said before the contestant was started.
+#[derive(Debug)]
+pub(crate) struct Before {
+    kernel: Figure<KernelMemory>,
+    tcp: Figure<TcpCounters>,
+}
+
+/// A figure, or why there is none.
+type Figure<T> = Result<T, String>;
+
+impl Before {
+    pub(crate) fn read() -> Self {
+        Self {
+            kernel: figure("kernel memory", KernelMemory::read()),
+            tcp: figure("TCP counters", TcpCounters::read()),
+        }
+    }
+}
+
+/// Reads the edges; tells `progress` of every event.
+pub(crate) struct Edges<'a> {
+    group: u32,
+    counters: Figure<Counters>,
+    opening: Option<Edge>,
+    closing: Option<Edge>,
+    kernel: Option<Figure<KernelMemory>>,
+    tcp: Option<Figure<TcpCounters>>,
+    progress: &'a mut (dyn FnMut(Event) + Send),
+}
+
+struct Edge {
+    tree: Figure<Snapshot>,
+    cpus: Figure<CpuTimes>,
+}
+
+/// What the window cost; each absent figure has left a warning.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) tree: Option<Delta>,
+    pub(crate) at_close: Option<Snapshot>,
+    pub(crate) counts: Option<Counts>,
+    pub(crate) cpus: Option<CpuUse>,
+    pub(crate) kernel: Option<measure::kernel::KernelMemoryDelta>,
+    pub(crate) tcp: Option<TcpCounters>,
+    pub(crate) observation_cpu_ns: Option<u64>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl<'a> Edges<'a> {
+    /// Counts on `server_cpus`, which must be the contestant's alone: a tracepoint counts whoever runs there.
+    pub(crate) fn of(
+        group: u32,
+        server_cpus: &[usize],
+        generator_cpus: &[usize],
+        progress: &'a mut (dyn FnMut(Event) + Send),
+    ) -> Self {
+        let shared = server_cpus.iter().any(|cpu| generator_cpus.contains(cpu));
+        let counters = if shared {
+            Err("system calls: the contestant shares its CPU with the generator; allow a second CPU".into())
+        } else {
+            figure("system calls", Counters::on_cpus(server_cpus))
+        };
+        Self { group, counters, opening: None, closing: None, kernel: None, tcp: None, progress }
+    }
+
+    fn open(&mut self) {
+        let tree = self.snapshot(Memory::Skip);
+        self.opening = Some(Edge { tree, cpus: figure("CPU times", CpuTimes::read()) });
+        self.with_counters(Counters::enable);
+    }
+
+    fn close(&mut self) {
+        self.with_counters(Counters::disable);
+        let cpus = figure("CPU times", CpuTimes::read());
+        // Before the tree: looking into /proc/PID adds to the slab.
+        self.kernel = Some(figure("kernel memory", KernelMemory::read()));
+        self.tcp = Some(figure("TCP counters", TcpCounters::read()));
+        let tree = self.snapshot(Memory::Weigh);
+        self.closing = Some(Edge { tree, cpus });
+    }
+
+    fn snapshot(&self, memory: Memory) -> Figure<Snapshot> {
+        let read = Tree::of_group(self.group).and_then(|mut tree| tree.snapshot(memory));
+        figure("CPU time, context switches and memory of the contestant", read)
+    }
+
+    fn with_counters(&mut self, act: impl FnOnce(&mut Counters) -> io::Result<()>) {
+        if let Ok(counters) = &mut self.counters
+            && let Err(error) = act(counters)
+        {
+            self.counters = figure("system calls", Err(error));
+        }
+    }
+
+    /// What came of it; `server_cpus` and `generator_cpus` together are the trial's CPUs.
+    pub(crate) fn seen(self, before: &Before, cpus: &[usize]) -> Seen {
+        let mut seen = Seen::default();
+        let mut missing = Warnings(Vec::new());
+        let (Some(opening), Some(closing)) = (self.opening, self.closing) else {
+            seen.warnings
+                .push("the window did not open and close: nothing was read at its edges".into());
+            return seen;
+        };
+        let mut counters = missing.take(self.counters);
+        seen.counts = counters
+            .as_mut()
+            .and_then(|counters| missing.take(figure("system calls", counters.read())));
+        seen.kernel = missing.difference(self.kernel, &before.kernel, KernelMemory::minus);
+        seen.tcp = missing.difference(self.tcp, &before.tcp, TcpCounters::minus);
+        let times = missing.take(opening.cpus).zip(missing.take(closing.cpus));
+        seen.cpus = times.and_then(|(then, now)| now.since(&then, cpus));
+
+        let trees = missing.take(opening.tree).zip(missing.take(closing.tree));
+        if let Some((then, now)) = trees {
+            let delta = now.since(&then);
+            seen.observation_cpu_ns = Some(then.observation_cpu_ns + now.observation_cpu_ns);
+            let said = [&then.missing, &now.missing, &delta.missing].into_iter().flatten().cloned();
+            missing.0.extend(said);
+            seen.tree = Some(delta);
+            seen.at_close = Some(now);
+        }
+        missing.0.dedup();
+        seen.warnings = missing.0;
+        seen
+    }
+}
+
+impl Observer for Edges<'_> {
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::WindowOpens => self.open(),
+            Event::WindowCloses => self.close(),
+            _ => {}
+        }
+        (self.progress)(event);
+    }
+}
+
+/// Why figures are absent.
+struct Warnings(Vec<String>);
+
+impl Warnings {
+    fn take<T>(&mut self, figure: Figure<T>) -> Option<T> {
+        figure.map_err(|why| self.0.push(why)).ok()
+    }
+
+    fn difference<T, D>(
+        &mut self,
+        now: Option<Figure<T>>,
+        then: &Figure<T>,
+        minus: impl FnOnce(&T, &T) -> D,
+    ) -> Option<D> {
+        match (now?, then) {
+            (Ok(now), Ok(then)) => Some(minus(&now, then)),
+            (Err(why), _) => {
+                self.0.push(why);
+                None
+            }
+            (Ok(_), Err(why)) => {
+                self.0.push(why.clone());
+                None
+            }
+        }
+    }
+}
+
+fn figure<T>(what: &str, read: io::Result<T>) -> Figure<T> {
+    read.map_err(|error| format!("{what}: {error}"))
+}

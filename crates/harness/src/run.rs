@@ -1,0 +1,278 @@
+//! A run: build, prepare, measure trial after trial, keep each at once, say what came of it.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use measure::cpus;
+use record::Key;
+use record::run::{Run, RunWriter, Timestamp, newest_unfinished, run_name};
+use record::trial::{Outcome, Trial};
+
+use crate::exit::{Exit, UsageError};
+use crate::interrupt;
+use crate::order::{self, Planned};
+use crate::origin::{self, Origin};
+use crate::pages;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::registry::Registry;
+use crate::summary;
+use crate::trial::{self, Setup};
+use crate::verdict::starved_as_declared;
+use crate::workspace::{self, Profile};
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A new run of this plan.
+    Plan(Plan),
+    /// The rest of a run; without a folder, of the newest unfinished one.
+    Resume(Option<PathBuf>),
+}
+
+/// With what, and where to.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The contestants.
+    pub registry: Registry,
+    /// The workspace's root.
+    pub root: PathBuf,
+    /// Folder of the contestants' binaries.
+    pub binaries: PathBuf,
+    /// How they were built.
+    pub profile: Profile,
+    /// Debug builds are refused; tests alone, which look at outcomes and never at figures, may lift that.
+    pub record_debug: bool,
+    /// Build them first.
+    pub build: bool,
+    /// Folder for the run's folder.
+    pub results: PathBuf,
+    /// The page to write.
+    pub page: PathBuf,
+    /// Write it.
+    pub report: bool,
+    /// Written in place of the host's name.
+    pub host_label: Option<String>,
+    /// How long a contestant may take to announce itself.
+    pub announce_within: Duration,
+    /// How long it may take to stop: a second more than its own patience with requests in flight.
+    pub stop_within: Duration,
+}
+
+impl Context {
+    /// For the workspace that this binary was built from.
+    pub fn of_this_binary(registry: Registry) -> anyhow::Result<Self> {
+        let root = workspace::root()?;
+        Ok(Self {
+            registry,
+            binaries: workspace::binaries()?,
+            profile: Profile::of_this_binary(),
+            record_debug: false,
+            build: true,
+            results: root.join("results"),
+            page: root.join(pages::PAGE),
+            report: true,
+            host_label: None,
+            announce_within: Duration::from_secs(5),
+            stop_within: Duration::from_secs(5),
+            root,
+        })
+    }
+
+    /// The run's folder and the page go below this folder.
+    pub fn put_into(&mut self, folder: &Path) {
+        self.results = folder.to_path_buf();
+        self.page = folder.join(pages::PAGE);
+    }
+}
+
+/// Measures what is asked and what an earlier run still owes, and reports it.
+pub fn run(context: &Context, what: What) -> anyhow::Result<Exit> {
+    let debug = context.profile == Profile::Debug;
+    anyhow::ensure!(
+        !debug || context.record_debug,
+        "a debug build is never recorded, its figures mean nothing; use cargo c10k run, or a release build"
+    );
+    // Before the build: who waits for that should not then learn that there is nowhere to write.
+    std::fs::create_dir_all(&context.results).with_context(|| {
+        format!(
+            "failed to make the results folder `{}`; name another by --out",
+            context.results.display()
+        )
+    })?;
+    if context.build {
+        let built = workspace::build(&context.root, context.profile);
+        if interrupt::requested() {
+            return Ok(Exit::Interrupted);
+        }
+        built?;
+    }
+    let mut session = Session::begin(context, what)?;
+    let finished = session.measure()?;
+    session.end(finished)
+}
+
+/// One sitting at a run.
+struct Session<'a> {
+    context: &'a Context,
+    writer: RunWriter,
+    plan: Plan,
+    /// Trials that are done with: an interrupted one is owed again.
+    done: HashSet<Key>,
+    /// How often each was tried.
+    attempts: HashMap<Key, u32>,
+    setup: Setup,
+}
+
+impl<'a> Session<'a> {
+    fn begin(context: &'a Context, what: What) -> anyhow::Result<Self> {
+        let limit = measure::limits::raise_descriptors();
+        limit.context("failed to raise the limit of open descriptors; measure fewer connections, or see c10k doctor")?;
+        let cpus =
+            cpus::plan().context("failed to divide the CPUs between server and generator")?;
+        for warning in &cpus.warnings {
+            eprintln!("c10k: {warning}");
+        }
+        let origin = Origin::of(&context.root, context.host_label.as_deref());
+        let (writer, plan, trials) = match what {
+            What::Plan(plan) => {
+                let argv = origin::argv(&context.root, std::env::args().skip(1));
+                let machine = origin.machine(
+                    &context.root,
+                    &plan,
+                    &context.registry,
+                    &cpus,
+                    context.profile,
+                    argv,
+                );
+                let name = run_name(Timestamp::now(), &origin.host_label, &origin.short_revision());
+                let writer =
+                    RunWriter::create(&context.results.join(name), &machine, &plan.to_toml()?)?;
+                (writer, plan, Vec::new())
+            }
+            What::Resume(folder) => resume(context, folder, &origin)?,
+        };
+        for model in &plan.models {
+            context.registry.get(model)?;
+        }
+        let setup = Setup {
+            binaries: context.binaries.clone(),
+            congestion_control: origin.congestion_control(),
+            cpus,
+            announce_within: context.announce_within,
+            stop_within: context.stop_within,
+            seed: plan.seed.unwrap_or_default(),
+        };
+        let settled = trials.iter().filter(|trial| trial.outcome != Outcome::Interrupted);
+        let done = settled.map(Trial::key).collect();
+        let mut attempts = HashMap::new();
+        for trial in &trials {
+            *attempts.entry(trial.key()).or_default() += 1;
+        }
+        Ok(Self { context, writer, plan, done, attempts, setup })
+    }
+
+    /// Trial after trial, each on disk before the next begins; whether all were measured.
+    fn measure(&mut self) -> anyhow::Result<bool> {
+        let plan = self.plan.clone();
+        let owed = order::owed(&plan, |key| self.done.contains(key));
+        let mut progress = Progress::over(&owed, &pages::shown(self.writer.dir()));
+        // The harness stays off the contestant's CPUs; what it starts, other than contestants, stays with it.
+        cpus::pin_current_thread(&self.setup.cpus.generator)?;
+        for planned in &owed {
+            if interrupt::requested() {
+                progress.end();
+                return Ok(false);
+            }
+            let trial = self.one(planned, &mut progress)?;
+            self.writer.append(&trial)?;
+            progress.finished(planned, &trial);
+            if trial.outcome == Outcome::Interrupted {
+                progress.end();
+                return Ok(false);
+            }
+        }
+        progress.end();
+        Ok(true)
+    }
+
+    fn one(&self, planned: &Planned<'_>, progress: &mut Progress) -> anyhow::Result<Trial> {
+        let model = self.context.registry.get(planned.model)?;
+        let attempt = self.attempts.get(&planned.key()).copied().unwrap_or(0) + 1;
+        let mut follow = |event| progress.follow(planned, event);
+        Ok(trial::run(&self.setup, planned, model, attempt, &mut follow))
+    }
+
+    /// Writes the page and prints the summary of all that the run holds.
+    fn end(self, finished: bool) -> anyhow::Result<Exit> {
+        let folder = self.writer.dir().to_path_buf();
+        if finished {
+            self.writer.finish(Timestamp::now())?;
+        } else {
+            drop(self.writer);
+        }
+        let run = pages::read(&folder)?;
+        summary::print(&run);
+        println!("\nthe records are in {}", pages::shown(&folder));
+        if !finished {
+            println!("go on with: c10k run --resume {}", pages::shown(&folder));
+        }
+        let exit = exit(&run, finished, &self.context.registry);
+        if self.context.report && !run.trials.is_empty() {
+            pages::write(&[run], &self.context.page)?;
+            println!("the report is at {}", pages::shown(&self.context.page));
+        }
+        Ok(exit)
+    }
+}
+
+fn resume(
+    context: &Context,
+    folder: Option<PathBuf>,
+    origin: &Origin,
+) -> anyhow::Result<(RunWriter, Plan, Vec<Trial>)> {
+    let folder = match folder {
+        Some(folder) => folder,
+        None => newest_unfinished(&context.results)?.ok_or_else(|| {
+            UsageError::new(format!(
+                "no unfinished run in `{}`; name its folder",
+                pages::shown(&context.results)
+            ))
+        })?,
+    };
+    let (writer, run) = RunWriter::resume(&folder)?;
+    for warning in &run.warnings {
+        eprintln!("c10k: {warning}");
+    }
+    if run.machine.git_revision.as_deref() != origin.revision() {
+        eprintln!(
+            "c10k: the sources are of another revision than when this run began; a new run would be cleaner"
+        );
+    }
+    let plan = Plan::parse(&run.plan)
+        .with_context(|| format!("failed to read the plan of `{}`", folder.display()))?;
+    Ok((writer, plan, run.trials))
+}
+
+/// Limits that are declared or the machine's are results; a contestant that failed is a failure.
+fn exit(run: &Run, finished: bool, registry: &Registry) -> Exit {
+    if !finished {
+        return Exit::Interrupted;
+    }
+    let failed = |trial: &Trial| match trial.outcome {
+        Outcome::Ok | Outcome::Limit => false,
+        Outcome::Starved => {
+            !registry.get(&trial.model).is_ok_and(|model| starved_as_declared(model, trial))
+        }
+        Outcome::Hung
+        | Outcome::FailedStart
+        | Outcome::Died
+        | Outcome::Killed
+        | Outcome::Inconsistent
+        | Outcome::Interrupted => true,
+    };
+    let any = run.cells().iter().flat_map(record::run::Cell::finals).any(failed);
+    if any { Exit::Failed } else { Exit::Done }
+}

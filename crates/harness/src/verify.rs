@@ -1,0 +1,182 @@
+//! `c10k verify`: the conformance battery over the registry, as a table model x case.
+
+use std::collections::VecDeque;
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::battery::{CASES, Case, Subject, Verdict};
+use crate::exit::Exit;
+use crate::interrupt;
+use crate::registry::Registry;
+use crate::summary::table;
+use crate::workspace;
+
+/// What is tried, and how many tries run side by side.
+#[derive(Debug)]
+pub struct Selection {
+    /// Models, all without one.
+    pub models: Option<Vec<String>>,
+    /// Cases, all without one.
+    pub cases: Option<Vec<String>>,
+    /// Tries at once.
+    pub jobs: NonZero<usize>,
+}
+
+/// One case tried on one model.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// The model's name.
+    pub model: String,
+    /// The case's name.
+    pub case: &'static str,
+    /// What was found.
+    pub verdict: Verdict,
+}
+
+/// Runs the battery and prints it; fails when a model does.
+pub fn verify(registry: &Registry, selection: &Selection, json: bool) -> anyhow::Result<Exit> {
+    let models = match &selection.models {
+        Some(names) => {
+            names.iter().map(|name| registry.get(name)).collect::<Result<Vec<_>, _>>()?
+        }
+        None => registry.models.iter().collect(),
+    };
+    let cases = selected_cases(selection.cases.as_deref())?;
+    let binaries = workspace::binaries()?;
+    let subject = |model: &&crate::registry::Model| Subject {
+        model: (*model).clone(),
+        program: binaries.join(&model.name),
+    };
+    let subjects: Vec<Subject> = models.iter().map(subject).collect();
+    interrupt::catch()?;
+    let tried = run(&subjects, &cases, selection.jobs);
+    if json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&subjects, &cases, &tried))?);
+    } else {
+        print(&subjects, &cases, &tried);
+    }
+    let failed = tried.iter().any(|one| matches!(one.verdict, Verdict::Fail(_)));
+    Ok(match (interrupt::requested(), failed) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Failed,
+        (false, false) => Exit::Done,
+    })
+}
+
+fn selected_cases(names: Option<&[String]>) -> anyhow::Result<Vec<&'static Case>> {
+    let Some(names) = names else { return Ok(CASES.iter().collect()) };
+    let find = |name: &String| {
+        CASES.iter().find(|case| case.name == name).ok_or_else(|| {
+            let known: Vec<String> = CASES.iter().map(|case| format!("`{}`", case.name)).collect();
+            crate::exit::UsageError::new(format!(
+                "unknown case `{name}`; the cases are {}",
+                known.join(", ")
+            ))
+            .into()
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Tries every case on every subject, so many at once; in the order of the table.
+#[must_use]
+pub fn run(subjects: &[Subject], cases: &[&'static Case], jobs: NonZero<usize>) -> Vec<Tried> {
+    let pairs = subjects.iter().flat_map(|subject| cases.iter().map(move |case| (subject, *case)));
+    let queue: Mutex<VecDeque<_>> = Mutex::new(pairs.enumerate().collect());
+    let found = Mutex::new(Vec::new());
+    let bar = progress(subjects.len() * cases.len());
+    let work = || {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some((place, (subject, case))) = next.filter(|_| !interrupt::requested()) else {
+                return;
+            };
+            bar.set_message(format!("{} {}", subject.model.name, case.name));
+            let verdict = case.run(subject);
+            let tried = Tried { model: subject.model.name.clone(), case: case.name, verdict };
+            found.lock().unwrap_or_else(PoisonError::into_inner).push((place, tried));
+            bar.inc(1);
+        }
+    };
+    thread::scope(|scope| (0..jobs.get()).for_each(|_| drop(scope.spawn(work))));
+    bar.finish_and_clear();
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, tried)| tried).collect()
+}
+
+/// On a terminal only; indicatif hides itself elsewhere.
+fn progress(total: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}, {eta} left  {msg}");
+    bar.set_style(style.expect("the template is well-formed"));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+fn of<'a>(tried: &'a [Tried], model: &str, case: &str) -> Option<&'a Verdict> {
+    tried.iter().find(|one| one.model == model && one.case == case).map(|one| &one.verdict)
+}
+
+fn mark(verdict: Option<&Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Pass) => "ok",
+        Some(Verdict::Declared(_)) => "limit",
+        Some(Verdict::NotTestable(_)) => "n/a",
+        Some(Verdict::Fail(_)) => "FAIL",
+        None => "",
+    }
+}
+
+/// A row a case and a column a model; the columns are numbered, since twenty-two names fit no terminal.
+fn print(subjects: &[Subject], cases: &[&Case], tried: &[Tried]) {
+    let numbers: Vec<String> = (1..=subjects.len()).map(|number| number.to_string()).collect();
+    let head: Vec<&str> = ["case"].into_iter().chain(numbers.iter().map(String::as_str)).collect();
+    let mut table = table(&head);
+    for case in cases {
+        let marks = subjects
+            .iter()
+            .map(|subject| mark(of(tried, &subject.model.name, case.name)).to_owned());
+        table.add_row([case.name.to_owned()].into_iter().chain(marks));
+    }
+    println!("{table}");
+    for (index, subject) in subjects.iter().enumerate() {
+        println!("{:>3} {}", index + 1, subject.model.name);
+    }
+    println!("\nlimit: as the registry declares it; n/a: not testable on this machine");
+    for one in tried {
+        if let Verdict::Declared(text) | Verdict::NotTestable(text) | Verdict::Fail(text) =
+            &one.verdict
+        {
+            println!("{:5} {} {}: {text}", mark(Some(&one.verdict)), one.model, one.case);
+        }
+    }
+    let failed = tried.iter().filter(|one| matches!(one.verdict, Verdict::Fail(_))).count();
+    println!("{} tried, {failed} failed", tried.len());
+}
+
+fn as_json(subjects: &[Subject], cases: &[&Case], tried: &[Tried]) -> Value {
+    let verdict = |verdict: &Verdict| match verdict {
+        Verdict::Pass => json!({ "verdict": "pass" }),
+        Verdict::Declared(text) => json!({ "verdict": "declared", "detail": text }),
+        Verdict::NotTestable(text) => json!({ "verdict": "not-testable", "detail": text }),
+        Verdict::Fail(text) => json!({ "verdict": "fail", "detail": text }),
+    };
+    let model = |subject: &Subject| {
+        let name = &subject.model.name;
+        let found = cases
+            .iter()
+            .filter_map(|case| Some((case.name.to_owned(), verdict(of(tried, name, case.name)?))));
+        json!({ "model": name, "cases": found.collect::<serde_json::Map<_, _>>() })
+    };
+    json!({
+        "cases": cases.iter().map(|case| json!({ "name": case.name, "claim": case.claim })).collect::<Vec<_>>(),
+        "models": subjects.iter().map(model).collect::<Vec<_>>(),
+    })
+}

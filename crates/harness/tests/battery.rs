@@ -1,0 +1,76 @@
+//! The battery over every contestant, and over contestants that are wrong on purpose: each must be caught by its case.
+
+use std::num::NonZero;
+use std::os::unix::fs::symlink;
+
+use harness::battery::{CASES, Case, Subject, Verdict};
+use harness::registry::Registry;
+use harness::{verify, workspace};
+
+const JOBS: NonZero<usize> = NonZero::new(8).expect("eight is not zero");
+
+#[test]
+fn every_contestant_passes_every_case_or_is_limited_as_declared() {
+    let binaries = workspace::built_once();
+    let subjects: Vec<Subject> = Registry::embedded()
+        .models
+        .into_iter()
+        .map(|model| Subject { program: binaries.join(&model.name), model })
+        .collect();
+    let cases: Vec<&Case> = CASES.iter().collect();
+    let tried = verify::run(&subjects, &cases, JOBS);
+    assert_eq!(tried.len(), subjects.len() * CASES.len());
+    let failed: Vec<String> = tried
+        .iter()
+        .filter_map(|one| match &one.verdict {
+            Verdict::Fail(why) => Some(format!("{} {}: {why}", one.model, one.case)),
+            _ => None,
+        })
+        .collect();
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
+
+#[test]
+fn every_case_catches_the_contestant_that_is_wrong_in_its_way() {
+    let wrong = workspace::example("harness", "wrong");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut model =
+        Registry::embedded().get("thread-per-connection").expect("it is registered").clone();
+    // The fault's own case must judge it as it would any event-driven model with nothing to declare.
+    model.name = "wrong".into();
+    let mut missed = Vec::new();
+    std::thread::scope(|scope| {
+        let tries: Vec<_> = CASES
+            .iter()
+            .map(|case| {
+                let program = folder.path().join(case.name);
+                symlink(&wrong, &program).expect("a link in a temporary folder");
+                let subject = Subject { model: model.clone(), program };
+                (case, scope.spawn(move || case.run(&subject)))
+            })
+            .collect();
+        for (case, tried) in tries {
+            let verdict = tried.join().expect("a case does not panic");
+            if !matches!(verdict, Verdict::Fail(_)) {
+                missed.push(format!("{}: {verdict:?}", case.name));
+            }
+        }
+    });
+    assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
+}
+
+#[test]
+fn the_right_model_of_the_wrong_contestants_passes_every_case() {
+    // Without a fault the same program is right: so it is the fault that each case catches.
+    let wrong = workspace::example("harness", "wrong");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = folder.path().join("no-fault");
+    symlink(&wrong, &program).expect("a link in a temporary folder");
+    let model =
+        Registry::embedded().get("thread-per-connection").expect("it is registered").clone();
+    let cases: Vec<&Case> = CASES.iter().collect();
+    let tried = verify::run(&[Subject { model, program }], &cases, JOBS);
+    let failed: Vec<_> =
+        tried.iter().filter(|one| matches!(one.verdict, Verdict::Fail(_))).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}

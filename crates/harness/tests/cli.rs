@@ -1,0 +1,112 @@
+//! The command line as a user meets it: what is refused, with which words and which exit status.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::process::{Command, Output};
+
+fn c10k(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_c10k")).args(args).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn wrong_arguments_are_refused_with_status_2_and_the_values_there_are() {
+    let refused = [
+        (vec!["run", "--models", "nosuch"], "mio-loop"),
+        (vec!["run", "--models", "mio-loop,nosuch"], "`nosuch`"),
+        (vec!["run", "--profile", "nosuch"], "quick"),
+        (vec!["run", "--experiments", "nosuch"], "idle-mass"),
+        (vec!["run", "--services", "smtp"], "echo"),
+        (vec!["run", "--connections", "0"], "1.."),
+        (vec!["run", "--connections", "ten"], "ten"),
+        (vec!["run", "--repeats", "0"], "1.."),
+        (vec!["run", "--duration", "3"], "500ms"),
+        (vec!["run", "--plan", "/no/such/plan.toml"], "/no/such/plan.toml"),
+        (vec!["run", "--plan", "p.toml", "--profile", "quick"], "--profile"),
+        (vec!["run", "--resume", "--models", "mio-loop"], "--resume"),
+        (vec!["serve", "nosuch"], "mio-loop"),
+        (vec!["report"], "RUN"),
+        (vec!["nosuch"], "nosuch"),
+        (vec![], "Usage"),
+    ];
+    for (args, word) in refused {
+        let output = c10k(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(word), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn help_lists_the_commands_and_shows_examples() {
+    let help = stdout(&c10k(&["--help"]));
+    for command in ["run", "report", "doctor", "models", "serve", "fetch", "idiom"] {
+        assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
+    }
+    let help = stdout(&c10k(&["run", "--help"]));
+    assert!(help.contains("c10k run --models"), "{help}");
+    assert!(help.contains("130"), "{help}");
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn a_debug_binary_records_nothing_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = c10k(&["run", "--no-build", "--out", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("never recorded"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn models_are_listed_with_runtime_and_lines() {
+    let models: serde_json::Value =
+        serde_json::from_str(&stdout(&c10k(&["models", "--json"]))).unwrap();
+    let models = models.as_array().unwrap();
+    let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert_eq!(names, harness::registry::Registry::embedded().names().collect::<Vec<_>>());
+    for model in models {
+        assert!(model["server_lines"].as_u64().unwrap() > 0, "{model}");
+        assert!(model["client_lines"].as_u64().unwrap() > 0, "{model}");
+        assert_eq!(model["runtime_version"].is_null(), model["runtime"] == "std", "{model}");
+    }
+    let table = stdout(&c10k(&["models"]));
+    assert!(names.iter().all(|name| table.contains(name)), "{table}");
+}
+
+#[test]
+fn doctor_answers_for_each_model_with_what_stops_it() {
+    let output = c10k(&["doctor", "--connections", "900000000", "--json"]);
+    let findings: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(!findings["limits"].as_array().unwrap().is_empty());
+    for answer in findings["models"].as_array().unwrap() {
+        assert_eq!(answer["can"], false, "{answer}");
+        let limits = answer["limits"].as_array().unwrap();
+        assert!(
+            limits.iter().all(|limit| !limit["remedy"].as_str().unwrap().is_empty()),
+            "{answer}"
+        );
+    }
+    let one: serde_json::Value =
+        serde_json::from_str(&stdout(&c10k(&["doctor", "--connections", "1", "--json"]))).unwrap();
+    assert!(one["models"].as_array().unwrap().iter().all(|answer| answer["can"] == true), "{one}");
+    assert!(stdout(&c10k(&["doctor"])).contains("nofile"));
+}
+
+#[test]
+fn a_contestant_by_hand_gets_its_arguments_and_gives_its_status() {
+    harness::workspace::built_once();
+    for name in harness::registry::Registry::embedded().names() {
+        let output = c10k(&["serve", name, "--service", "smtp"]);
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", stderr(&output));
+        let output = c10k(&["idiom", name, "parallel", "--sleeps", "1,1"]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
+        assert!(stdout(&output).contains("parallel"), "{name}: {}", stdout(&output));
+    }
+}

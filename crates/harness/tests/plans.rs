@@ -1,0 +1,173 @@
+//! From profiles and options to the trials in their order.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use harness::order::{Planned, owed, trials};
+use harness::overrides::Overrides;
+use harness::plan::{Plan, Service};
+use harness::registry::Registry;
+
+fn applied(profile: &str, overrides: &Overrides) -> Plan {
+    overrides.apply(Plan::profile(profile).unwrap(), &Registry::embedded()).unwrap()
+}
+
+#[test]
+fn every_profile_parses_and_survives_its_own_form() {
+    for name in Plan::profiles() {
+        let plan = applied(name, &Overrides { seed: Some(7), ..Overrides::default() });
+        assert_eq!(plan.profile, name);
+        assert_eq!(Plan::parse(&plan.to_toml().unwrap()).unwrap(), plan);
+    }
+}
+
+#[test]
+fn quick_is_every_model_at_100_six_times_and_once_with_10000_open_and_100_active() {
+    let plan = applied("quick", &Overrides::default());
+    let all = trials(&plan);
+    let models = Registry::embedded().models.len();
+    let sweep: Vec<&Planned<'_>> =
+        all.iter().filter(|trial| trial.experiment.name == "sweep").collect();
+    let idle: Vec<&Planned<'_>> =
+        all.iter().filter(|trial| trial.experiment.name == "idle-mass").collect();
+    assert_eq!((sweep.len(), idle.len()), (models * 6, models));
+    assert!(sweep.iter().all(|trial| trial.connections == 100 && trial.service == Service::Http));
+    assert!(
+        idle.iter()
+            .all(|trial| trial.connections == 10_000 && trial.experiment.active.of(10_000) == 100)
+    );
+}
+
+#[test]
+fn quick_fits_into_six_minutes_with_22_models() {
+    let mut plan = applied("quick", &Overrides::default());
+    plan.models = (0..22).map(|number| format!("model-{number}")).collect();
+    let expected: Duration = trials(&plan).iter().map(Planned::expected).sum();
+    assert!(expected < Duration::from_mins(6), "{expected:?}");
+}
+
+#[test]
+fn services_and_connections_mean_the_sweep_and_every_model() {
+    let overrides = Overrides {
+        services: Some(vec![Service::Echo, Service::Http]),
+        connections: Some(vec![1, 100, 1000, 10_000, 100]),
+        repeats: Some(1),
+        ..Overrides::default()
+    };
+    let plan = applied("quick", &overrides);
+    let all = trials(&plan);
+    assert_eq!(
+        all.len(),
+        Registry::embedded().models.len() * 2 * 4,
+        "100 was named twice and counts once"
+    );
+    assert!(all.iter().all(|trial| trial.experiment.name == "sweep"));
+}
+
+#[test]
+fn named_experiments_take_the_options_too() {
+    let overrides = Overrides {
+        experiments: Some(vec!["idle-mass".into()]),
+        connections: Some(vec![2000]),
+        models: Some(vec!["tokio-tasks".into(), "thread-pool".into()]),
+        ..Overrides::default()
+    };
+    let plan = applied("quick", &overrides);
+    assert_eq!(plan.models, ["thread-pool", "tokio-tasks"], "in report order");
+    let all = trials(&plan);
+    assert_eq!(all.len(), 2);
+    assert!(
+        all.iter().all(|trial| trial.connections == 2000 && trial.experiment.active.of(2000) == 20)
+    );
+}
+
+#[test]
+fn the_seed_decides_the_order_and_repeats_are_interleaved() {
+    let plan = |seed| applied("standard", &Overrides { seed: Some(seed), ..Overrides::default() });
+    let keys = |plan: &Plan| trials(plan).iter().map(Planned::key).collect::<Vec<_>>();
+    let (one, same, other) = (keys(&plan(1)), keys(&plan(1)), keys(&plan(2)));
+    assert_eq!(one, same);
+    assert_ne!(one, other);
+    assert_eq!(one.iter().collect::<BTreeSet<_>>(), other.iter().collect::<BTreeSet<_>>());
+    assert!(
+        one.iter().map(|key| key.repeat).is_sorted(),
+        "a repeat is over before the next begins"
+    );
+    assert_ne!(
+        one.iter().filter(|key| key.repeat == 1).map(|key| &key.model).collect::<Vec<_>>(),
+        one.iter().filter(|key| key.repeat == 2).map(|key| &key.model).collect::<Vec<_>>(),
+        "each repeat has an order of its own"
+    );
+    let places: Vec<u32> = trials(&plan(1)).iter().map(|trial| trial.order).collect();
+    assert_eq!(places, (1..).take(places.len()).collect::<Vec<u32>>());
+}
+
+#[test]
+fn owed_trials_keep_their_places() {
+    let plan = applied("smoke", &Overrides { seed: Some(3), ..Overrides::default() });
+    let all = trials(&plan);
+    let done = all[0].key();
+    let rest = owed(&plan, |key| *key == done);
+    assert_eq!(rest.len(), all.len() - 1);
+    assert!(
+        rest.iter()
+            .zip(&all[1..])
+            .all(|(owed, planned)| owed.order == planned.order && owed.key() == planned.key())
+    );
+}
+
+#[test]
+fn windows_grow_with_the_active_connections_unless_a_duration_is_given() {
+    let plan = applied("quick", &Overrides::default());
+    let (sweep, idle) = (&plan.experiments[0], &plan.experiments[1]);
+    assert_eq!(sweep.window(100), Duration::from_secs(1));
+    assert_eq!(sweep.window(10_000), Duration::from_secs(3));
+    assert_eq!(idle.window(10_000), Duration::from_secs(1), "only 100 of them are active");
+    let exact = applied(
+        "quick",
+        &Overrides { duration: Some(Duration::from_secs(2)), ..Overrides::default() },
+    );
+    assert_eq!(exact.experiments[0].window(10_000), Duration::from_secs(2));
+}
+
+#[test]
+fn plans_that_cannot_be_measured_are_refused_with_the_remedy() {
+    let good = "profile = 'p'\n[[experiment]]\nname = 'e'\nservices = ['echo']\nconnections = [1]\nrepeats = 1\n\
+                warmup_s = 0.0\nduration_s = 1.0\n";
+    assert!(Plan::parse(good).is_ok());
+    let broken = [
+        (good.replace("['echo']", "[]"), "service"),
+        (good.replace("['echo']", "['smtp']"), "smtp"),
+        (good.replace("[1]", "[0]"), "0 connections"),
+        (good.replace("repeats = 1", "repeats = 0"), "repeats"),
+        (good.replace("duration_s = 1.0", "duration_s = -1.0"), "window"),
+        (good.replace("duration_s = 1.0", "duration_s = nan"), "window"),
+        (format!("{good}active = '0%'\n"), "0%"),
+        (format!("{good}active = '101%'\n"), "101%"),
+        (format!("{good}colour = 'red'\n"), "colour"),
+        ("profile = 'p'\nexperiment = []\n".into(), "experiment"),
+    ];
+    for (text, word) in broken {
+        let error = format!("{:#}", Plan::parse(&text).unwrap_err());
+        assert!(error.contains(word), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn shares_of_the_connections_are_at_least_one_and_at_most_all() {
+    let active = |text: &str| {
+        let text = format!(
+            "profile = 'p'\n[[experiment]]\nname = 'e'\nservices = ['echo']\nconnections = [1]\nrepeats = 1\n\
+             warmup_s = 0.0\nduration_s = 1.0\nactive = {text}\n"
+        );
+        Plan::parse(&text).unwrap().experiments[0].active
+    };
+    assert_eq!(active("'1%'").of(10_000), 100);
+    assert_eq!(active("'0.5%'").of(10_000), 50);
+    assert_eq!(active("'1%'").of(10), 1);
+    assert_eq!(active("'100%'").of(10), 10);
+    assert_eq!(active("7").of(10), 7);
+    assert_eq!(active("70").of(10), 10);
+}

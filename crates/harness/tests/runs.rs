@@ -1,0 +1,210 @@
+//! A run as a whole: order, limits, places to write, and going on after an end.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use common::Suite;
+use harness::exit::Exit;
+use harness::run::{What, run};
+use harness::workspace;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use record::Key;
+use record::trial::Outcome;
+
+/// Enough that what a debug build of the generator takes between two requests does not break Little's law.
+const CONNECTIONS: u64 = 16;
+
+/// Keys of the trials that were measured, sorted.
+fn measured(run: &record::run::Run) -> Vec<Key> {
+    let whole = run.trials.iter().filter(|trial| trial.outcome != Outcome::Interrupted);
+    let mut keys: Vec<Key> = whole.map(record::Trial::key).collect();
+    keys.sort();
+    keys
+}
+
+/// Keys that the plan asks for, sorted.
+fn planned(plan: &harness::plan::Plan) -> Vec<Key> {
+    let mut keys: Vec<Key> =
+        harness::order::trials(plan).iter().map(harness::order::Planned::key).collect();
+    keys.sort();
+    keys
+}
+
+#[test]
+fn trials_are_recorded_in_the_order_of_the_seed() {
+    let suite = Suite::of(&["one", "two", "three"]);
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.experiments[0].repeats = 2;
+    let (exit, run) = suite.run(plan.clone());
+    assert_eq!(exit, Exit::Done);
+    let order: Vec<Key> =
+        harness::order::trials(&plan).iter().map(harness::order::Planned::key).collect();
+    let recorded: Vec<Key> = run.trials.iter().map(record::Trial::key).collect();
+    assert_eq!(recorded, order);
+    assert_eq!(
+        harness::plan::Plan::parse(&run.plan).unwrap(),
+        plan,
+        "the plan lies beside the trials"
+    );
+    assert!(run.finished_at.is_some());
+}
+
+#[test]
+fn connections_beyond_a_limit_are_refused_by_name_and_nothing_is_started() {
+    let suite = Suite::of(&["behaves"]);
+    let (exit, run) = suite.run(suite.plan(900_000_000));
+    assert_eq!(exit, Exit::Done, "a limit is an answer");
+    let trial = &run.trials[0];
+    assert_eq!(trial.outcome, Outcome::Limit);
+    let detail = trial.outcome_detail.as_deref().unwrap();
+    assert!(detail.contains("900000000") || detail.contains("nofile"), "{detail}");
+    assert_eq!(trial.server.exit, None, "no contestant ran");
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_made_is_said_before_anything_is_measured() {
+    let suite = Suite::of(&["behaves"]);
+    std::fs::write(suite.path("file"), "").unwrap();
+    let mut context = suite.context();
+    context.put_into(&suite.path("file/out"));
+    let error = run(&context, What::Plan(suite.plan(CONNECTIONS))).unwrap_err();
+    assert!(format!("{error:#}").contains("--out"), "{error:#}");
+}
+
+#[test]
+fn debug_builds_are_refused_unless_a_test_asks() {
+    let suite = Suite::of(&["behaves"]);
+    let mut context = suite.context();
+    context.profile = workspace::Profile::Debug;
+    context.record_debug = false;
+    let error = run(&context, What::Plan(suite.plan(CONNECTIONS))).unwrap_err();
+    assert!(error.to_string().contains("never recorded"), "{error}");
+    assert!(!suite.path("out").exists());
+}
+
+#[test]
+fn a_resumed_run_measures_what_is_owed_and_nothing_twice() {
+    let suite = Suite::of(&["one", "two"]);
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.experiments[0].repeats = 2;
+    let (_, first) = suite.run(plan.clone());
+    let trials = first.dir.join("trials.jsonl");
+    let text = std::fs::read_to_string(&trials).unwrap();
+    // As a kill leaves it: one line whole, one cut short.
+    let whole: usize = text.lines().take(1).map(|line| line.len() + 1).sum();
+    std::fs::write(&trials, &text[..whole + 40]).unwrap();
+    std::fs::remove_file(first.dir.join("finished")).unwrap();
+
+    assert_eq!(run(&suite.context(), What::Resume(None)).unwrap(), Exit::Done);
+    let whole = suite.recorded();
+    assert_eq!(measured(&whole), planned(&plan));
+    assert_eq!(whole.trials.len(), 4);
+    assert!(run(&suite.context(), What::Resume(None)).is_err(), "nothing is left to resume");
+}
+
+/// `debug_run` as a process of its own, killed with its contestants when a test fails.
+struct Process(Child);
+
+impl Process {
+    fn start(suite: &Suite, what: &str) -> Self {
+        let program = workspace::example("harness", "debug_run");
+        let mut command = Command::new(program);
+        command.args([
+            suite.path("models.toml"),
+            suite.path("bin"),
+            suite.path("out"),
+            what.into(),
+        ]);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Reads standard error until a line has that word.
+    fn wait_for(&mut self, word: &str) {
+        let mut stderr = BufReader::new(self.0.stderr.as_mut().unwrap());
+        let mut seen = String::new();
+        loop {
+            let start = seen.len();
+            assert!(stderr.read_line(&mut seen).unwrap() > 0, "it ended without `{word}`: {seen}");
+            if seen[start..].contains(word) {
+                return;
+            }
+        }
+    }
+
+    /// Reads what is left of standard error, so that it never blocks on a full pipe, and waits.
+    fn end(&mut self) -> Option<i32> {
+        let mut rest = String::new();
+        std::io::Read::read_to_string(self.0.stderr.as_mut().unwrap(), &mut rest).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn long_plan(suite: &Suite) -> harness::plan::Plan {
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.experiments[0].repeats = 4;
+    std::fs::write(suite.path("plan.toml"), plan.to_toml().unwrap()).unwrap();
+    plan
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_measured_and_resume_measures_the_rest() {
+    let suite = Suite::of(&["behaves"]);
+    let plan = long_plan(&suite);
+    let mut process = Process::start(&suite, suite.path("plan.toml").to_str().unwrap());
+    process.wait_for("1/4");
+    process.signal(Signal::SIGINT);
+    assert_eq!(process.end(), Some(130));
+    suite.assert_nobody_left();
+    let interrupted = suite.recorded();
+    assert!(!interrupted.trials.is_empty() && interrupted.finished_at.is_none());
+    assert_eq!(interrupted.trials[0].outcome, Outcome::Ok);
+
+    assert_eq!(Process::start(&suite, "resume").end(), Some(0));
+    let whole = suite.recorded();
+    assert_eq!(measured(&whole), planned(&plan));
+    let again = whole.trials.iter().filter(|trial| trial.attempt > 1).count();
+    let broken = whole.trials.iter().filter(|trial| trial.outcome == Outcome::Interrupted).count();
+    assert_eq!(again, broken, "an interrupted trial is tried again, and no other");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_takes_the_contestant_along() {
+    let suite = Suite::of(&["ignores-sigterm"]);
+    long_plan(&suite);
+    let mut process = Process::start(&suite, suite.path("plan.toml").to_str().unwrap());
+    process.wait_for("trials, about");
+    process.signal(Signal::SIGINT);
+    process.wait_for("Ctrl-C again");
+    process.signal(Signal::SIGINT);
+    assert_eq!(process.end(), Some(130));
+    suite.assert_nobody_left();
+}
+
+#[test]
+fn a_killed_harness_leaves_no_contestant_and_a_run_that_goes_on() {
+    let suite = Suite::of(&["behaves"]);
+    let plan = long_plan(&suite);
+    let mut process = Process::start(&suite, suite.path("plan.toml").to_str().unwrap());
+    process.wait_for("2/4");
+    process.signal(Signal::SIGKILL);
+    process.end();
+    suite.assert_nobody_left();
+    assert_eq!(Process::start(&suite, "resume").end(), Some(0));
+    assert_eq!(measured(&suite.recorded()), planned(&plan));
+}
