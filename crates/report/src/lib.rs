@@ -55,7 +55,11 @@ pub fn write(runs: &[Run], out: &Path) -> Result<()> {
     }
     let mut part = out.as_os_str().to_owned();
     part.push(".part");
-    std::fs::write(&part, html).and_then(|()| std::fs::rename(&part, out)).with_context(|| {
+    let written = std::fs::write(&part, html).and_then(|()| std::fs::rename(&part, out));
+    if written.is_err() {
+        std::fs::remove_file(&part).ok();
+    }
+    written.with_context(|| {
         format!("failed to write the report to `{}`; name another file with `--out`", out.display())
     })
 }

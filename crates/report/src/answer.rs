@@ -1,0 +1,235 @@
+//! The answer first: sentences made from the data, each with its figure, its spread and a link to its cell.
+
+use record::stats::{Spread, float};
+use record::{Outcome, Run};
+
+use crate::cells::{Cell, Group};
+use crate::figure::basis;
+use crate::metric::{self, CPU, ESTABLISHED, MEMORY, Metric, RATE};
+use crate::ranking::Ranking;
+use crate::verdict::sentence_case;
+use crate::{format, tables, words};
+
+/// Words, linked where `href` is not empty.
+pub(crate) struct Piece {
+    pub(crate) text: String,
+    pub(crate) href: String,
+}
+
+/// The answer for one load.
+pub(crate) struct Answer {
+    pub(crate) title: String,
+    pub(crate) load: String,
+    /// Of the verdict table below.
+    pub(crate) table: String,
+    pub(crate) sentences: Vec<Vec<Piece>>,
+}
+
+/// What the group's largest common load says.
+pub(crate) fn answer(group: &Group<'_>, table: &str) -> Option<Answer> {
+    let connections = group.common_connections()?;
+    let cells: Vec<&Cell> = group.at(connections).collect();
+    let sentences = [
+        service(&cells),
+        failures(&cells),
+        best(&CPU, "server CPU per request", &cells),
+        best(&MEMORY, "memory per connection (the kernel's part aside)", &cells),
+        rate(&cells),
+        single(&cells),
+    ];
+    Some(Answer {
+        title: format!(
+            "{}, at {}",
+            tables::title(group),
+            tables::connections_in_words(connections)
+        ),
+        load: group.load(),
+        table: table.to_owned(),
+        sentences: sentences.into_iter().flatten().collect(),
+    })
+}
+
+/// How much there is to go by.
+pub(crate) fn ground(run: &Run, groups: &[Group<'_>]) -> String {
+    let cells: Vec<&Cell> = groups.iter().flat_map(|group| &group.cells).collect();
+    let ok = cells.iter().filter(|cell| cell.outcome == Outcome::Ok).count();
+    let single = cells.iter().filter(|cell| cell.behind.len() == 1).count();
+    let rest = if single == 0 {
+        String::new()
+    } else {
+        let who = if single == cells.len() {
+            "every cell rests".into()
+        } else {
+            format!("{} rest", format::plural(single, "cell"))
+        };
+        format!("; {who} on a single trial, whose spread is unknown")
+    };
+    format!(
+        "{} in {}, {} of them ok{rest}.",
+        format::plural(run.trials.len(), "trial"),
+        format::plural(cells.len(), "cell"),
+        format::size(ok)
+    )
+}
+
+/// Who served every connection, and who did not.
+fn service(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
+    let whole: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.unranked.is_none()).collect();
+    let starved = cells.iter().copied().filter(|cell| cell.ended(Outcome::Starved) > 0);
+    let mut pieces = Vec::new();
+    if let Some(first) = whole.first() {
+        let who = match (whole.len(), cells.len()) {
+            (1, 1) => "The only model".to_owned(),
+            (some, all) if some == all => format!("All {all} models"),
+            (some, all) => format!("{some} of {all} models"),
+        };
+        let active =
+            first.behind.iter().filter_map(|trial| metric::active(trial)).max().unwrap_or(0);
+        let open = |cell: &&Cell| {
+            cell.spread(&ESTABLISHED).is_some_and(|open| open.low >= float(cell.connections))
+        };
+        let what = if active < first.connections {
+            let said = if whole.iter().all(open) { "all open" } else { "asked for" };
+            let (active, all) = (format::count(active), format::count(first.connections));
+            format!("the {active} connections that sent requests, with {all} {said}")
+        } else {
+            format!("the {}", tables::connections_in_words(first.connections))
+        };
+        pieces.push(plain(format!("{who} served all of {what}")));
+    }
+    for cell in starved {
+        pieces.push(plain(if pieces.is_empty() { "" } else { "; " }));
+        pieces.push(name(cell));
+        pieces.push(plain(" served only "));
+        pieces.push(link(
+            cell.served().unwrap_or_else(|| "some".into()),
+            format!("v.{}.served", cell.id),
+        ));
+        pieces.push(plain(", so its rate and latency describe those alone"));
+    }
+    for (cell, open) in cells.iter().filter_map(|cell| Some((cell, cell.spread(&ESTABLISHED)?))) {
+        if open.low < float(cell.connections) {
+            pieces.push(plain(if pieces.is_empty() { "" } else { "; " }));
+            pieces.push(name(cell));
+            pieces.push(plain(" had only "));
+            pieces.push(link(
+                format!("{} open", format::counted(open.low)),
+                format!("v.{}.served", cell.id),
+            ));
+        }
+    }
+    (!pieces.is_empty()).then(|| {
+        pieces.push(plain("."));
+        pieces
+    })
+}
+
+/// Who could not be measured at all.
+fn failures(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
+    let failed = |cell: &&&Cell| !matches!(cell.outcome, Outcome::Ok | Outcome::Starved);
+    let mut pieces = Vec::new();
+    for cell in cells.iter().filter(failed) {
+        pieces.push(plain(if pieces.is_empty() { "Not ranked: " } else { ", " }));
+        pieces.push(name(cell));
+        pieces.push(plain(format!(" ({})", words::outcome(cell.outcome))));
+    }
+    (!pieces.is_empty()).then(|| {
+        pieces.push(plain("."));
+        pieces
+    })
+}
+
+/// Who needs least, who cannot be told apart, and what the other end costs.
+fn best(metric: &'static Metric, what: &str, cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
+    let ranking = Ranking::new(metric, cells)?;
+    let [(first, best), .., (last, worst)] = ranking.ranked.as_slice() else { return None };
+    let mut pieces = vec![
+        plain(format!("{} {what}: ", sentence_case(ranking.superlative()))),
+        name(first),
+        plain(", "),
+    ];
+    cite(&mut pieces, first, metric, best);
+    let ties: Vec<_> =
+        ranking.leaders().into_iter().filter(|(cell, _)| cell.model != first.model).collect();
+    for (place, (cell, spread)) in ties.iter().enumerate() {
+        pieces.push(plain(if place == 0 { "; not told apart from it: " } else { ", " }));
+        pieces.push(name(cell));
+        pieces.push(plain(", "));
+        cite(&mut pieces, cell, metric, spread);
+    }
+    if !ties.iter().any(|(cell, _)| cell.model == last.model) {
+        pieces.push(plain("; at the other end "));
+        pieces.push(name(last));
+        pieces.push(plain(", "));
+        cite(&mut pieces, last, metric, worst);
+        let (low, high) = (best.median.min(worst.median), best.median.max(worst.median));
+        if low > 0.0 {
+            pieces.push(plain(format!(", {} times the first", two_digits(high / low))));
+        }
+    }
+    pieces.push(plain("."));
+    Some(pieces)
+}
+
+/// Rates say something about a server only where the generator could have asked for more.
+fn rate(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
+    let ranking = Ranking::new(&RATE, cells)?;
+    if ranking.held_back.is_empty() {
+        return best(&RATE, "rate of requests", cells);
+    }
+    let mut pieces = vec![plain("The load generator was the limit for ")];
+    for (place, cell) in ranking.held_back.iter().enumerate() {
+        let last = place > 0 && place + 1 == ranking.held_back.len();
+        pieces.push(plain(if place == 0 {
+            ""
+        } else if last {
+            " and "
+        } else {
+            ", "
+        }));
+        pieces.push(name(cell));
+        if let Some(spread) = cell.spread(&RATE) {
+            pieces.push(plain(" at "));
+            pieces.push(link(RATE.with_unit(spread.median), format!("v.{}.{}", cell.id, RATE.id)));
+        }
+    }
+    pieces.push(plain(
+        ": those rates are the least that the servers can do, nobody's rate or latency is ranked here, and CPU per request is the figure to compare.",
+    ));
+    Some(pieces)
+}
+
+/// A figure, linked to its cell, and what it rests on.
+fn cite(pieces: &mut Vec<Piece>, cell: &Cell<'_>, metric: &Metric, spread: &Spread) {
+    pieces.push(link(metric.with_unit(spread.median), format!("v.{}.{}", cell.id, metric.id)));
+    pieces.push(plain(format!(" {}", basis(metric, spread))));
+}
+
+fn plain(text: impl Into<String>) -> Piece {
+    Piece { text: text.into(), href: String::new() }
+}
+
+fn link(text: String, href: String) -> Piece {
+    Piece { text, href }
+}
+
+fn name(cell: &Cell<'_>) -> Piece {
+    Piece { text: cell.model.to_owned(), href: format!("v.{}", cell.id) }
+}
+
+/// One trial each shows no spread, so no difference is certain.
+fn single(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
+    let single = cells.iter().filter(|cell| cell.behind.len() == 1).count();
+    (single > 0).then(|| {
+        let who = if single == cells.len() {
+            "Every figure".to_owned()
+        } else {
+            format!("What is said of {single} of them")
+        };
+        vec![plain(format!("{who} here rests on a single trial: a difference may be chance."))]
+    })
+}
+
+fn two_digits(ratio: f64) -> String {
+    if ratio < 10.0 { format!("{ratio:.1}") } else { format::significant(ratio) }
+}

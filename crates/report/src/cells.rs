@@ -1,0 +1,238 @@
+//! A run as groups of cells: who is compared with whom, what each figure is, and what may be ranked.
+
+use record::stats::{Spread, float, spread};
+use record::{Flag, Outcome, Run, Trial};
+
+use crate::format::{self, slug};
+use crate::metric::{Metric, SERVED, active};
+use crate::words;
+
+/// What is compared in one table: the same experiment, service and variant; models and connections differ.
+pub(crate) struct Group<'run> {
+    /// Prefix of the ids of its cells.
+    pub(crate) id: String,
+    pub(crate) experiment: &'run str,
+    pub(crate) service: &'run str,
+    pub(crate) variant: &'run str,
+    /// Ascending.
+    pub(crate) connections: Vec<u64>,
+    /// In report order.
+    pub(crate) models: Vec<&'run str>,
+    /// By connections, then in report order.
+    pub(crate) cells: Vec<Cell<'run>>,
+}
+
+/// All trials of one model at one load.
+pub(crate) struct Cell<'run> {
+    pub(crate) id: String,
+    pub(crate) model: &'run str,
+    pub(crate) connections: u64,
+    /// The trial that speaks for each repeat.
+    pub(crate) finals: Vec<&'run Trial>,
+    /// The trials behind the figures.
+    pub(crate) behind: Vec<&'run Trial>,
+    /// Every attempt, noisy ones included.
+    pub(crate) attempts: Vec<&'run Trial>,
+    /// As most repeats ended.
+    pub(crate) outcome: Outcome,
+    /// Why no figure of this cell is ranked; `None` where they are.
+    pub(crate) unranked: Option<String>,
+}
+
+/// The groups of a run, in the order of the record's cells; `prefix` keeps the ids of several runs apart.
+pub(crate) fn groups<'run>(run: &'run Run, prefix: &str) -> Vec<Group<'run>> {
+    let mut groups: Vec<Group<'run>> = Vec::new();
+    for cell in run.cells() {
+        let same = |group: &Group| {
+            (group.experiment, group.service, group.variant)
+                == (cell.experiment, cell.service, cell.variant)
+        };
+        if !groups.iter().any(same) {
+            let id = [cell.experiment, cell.service, cell.variant].map(slug).join(".");
+            groups.push(Group {
+                id: format!("{prefix}{id}"),
+                experiment: cell.experiment,
+                service: cell.service,
+                variant: cell.variant,
+                connections: Vec::new(),
+                models: Vec::new(),
+                cells: Vec::new(),
+            });
+        }
+        if let Some(group) = groups.iter_mut().find(|group| same(group)) {
+            group.add(&cell);
+        }
+    }
+    // The busy sweep first: it is what most look for; HTTP before echo, since more is done for a request.
+    let rank = |name: &str, order: &[&str]| {
+        order.iter().position(|known| *known == name).unwrap_or(order.len())
+    };
+    groups.sort_by_key(|group| {
+        (
+            rank(group.experiment, &["sweep", "idle-mass"]),
+            rank(group.variant, &["default"]),
+            rank(group.service, &["http", "echo"]),
+        )
+    });
+    for group in &mut groups {
+        group.models.sort_by_key(|model| (run.machine.place(model), *model));
+    }
+    groups
+}
+
+impl<'run> Group<'run> {
+    fn add(&mut self, cell: &record::Cell<'run>) {
+        if !self.models.contains(&cell.model) {
+            self.models.push(cell.model);
+        }
+        // The record gives the cells by connections, so the last is the largest so far.
+        if self.connections.last() != Some(&cell.connections) {
+            self.connections.push(cell.connections);
+        }
+        self.cells.push(Cell::new(cell, &self.id));
+    }
+
+    /// The cells at so many connections, in report order.
+    pub(crate) fn at(&self, connections: u64) -> impl Iterator<Item = &Cell<'run>> {
+        self.cells.iter().filter(move |cell| cell.connections == connections)
+    }
+
+    /// A model's cells, by connections.
+    pub(crate) fn of(&self, model: &str) -> impl Iterator<Item = &Cell<'run>> {
+        self.cells.iter().filter(move |cell| cell.model == model)
+    }
+
+    /// The largest count of connections that every model was asked for; without one, the largest that most were.
+    pub(crate) fn common_connections(&self) -> Option<u64> {
+        self.connections
+            .iter()
+            .copied()
+            .max_by_key(|&connections| (self.at(connections).count(), connections))
+    }
+
+    /// In words: what is being done to the server.
+    pub(crate) fn load(&self) -> String {
+        let mut words: Vec<String> = self.activity().into_iter().collect();
+        let first = self.cells.first().and_then(|cell| cell.attempts.first());
+        if let Some(trial) = first {
+            words.push(words::pace(trial));
+            if let Some(depth) = trial.settings.pipeline.filter(|&depth| depth > 1) {
+                words.push(format!("{} requests in flight a connection", format::count(depth)));
+            }
+        }
+        if self.variant != "default" && !self.variant.is_empty() {
+            words.push(format!("variant {}", self.variant));
+        }
+        words.join(", ")
+    }
+
+    /// `1 % of them active`; nothing where all are.
+    fn activity(&self) -> Option<String> {
+        let share = |trial: &&Trial| {
+            let active = active(trial)?;
+            (trial.connections > 0).then(|| float(active) * 100.0 / float(trial.connections))
+        };
+        let shares: Vec<f64> =
+            self.cells.iter().flat_map(|cell| &cell.attempts).filter_map(share).collect();
+        let low = shares.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = shares.iter().copied().fold(0.0, f64::max);
+        if low >= 100.0 {
+            None
+        } else if low < high {
+            Some(format!(
+                "{} to {} % of them active",
+                format::significant(low),
+                format::significant(high)
+            ))
+        } else {
+            Some(format!("{} % of them active", format::counted(high)))
+        }
+    }
+}
+
+impl<'run> Cell<'run> {
+    fn new(cell: &record::Cell<'run>, group: &str) -> Self {
+        let finals = cell.finals();
+        let counted = cell.counted();
+        let outcome = cell.outcome();
+        let unranked = unranked(cell, counted.is_empty());
+        let behind = if counted.is_empty() {
+            finals.iter().copied().filter(|trial| measured(trial.outcome)).collect()
+        } else {
+            counted
+        };
+        Self {
+            id: format!("{group}.{}.{}", cell.connections, slug(cell.model)),
+            model: cell.model,
+            connections: cell.connections,
+            attempts: cell.trials.clone(),
+            finals,
+            behind,
+            outcome,
+            unranked,
+        }
+    }
+
+    /// Median and spread of a figure.
+    pub(crate) fn spread(&self, metric: &Metric) -> Option<Spread> {
+        let values: Vec<f64> = self.behind.iter().filter_map(|trial| metric.value(trial)).collect();
+        spread(&values)
+    }
+
+    /// Why this figure is not ranked; `None` where it is.
+    pub(crate) fn unranked(&self, metric: &Metric) -> Option<String> {
+        let bound = metric.needs_headroom && self.carries(Flag::GeneratorBound) > 0;
+        let bound = bound.then(|| "not ranked: the generator was the limit".to_owned());
+        self.unranked.clone().or(bound)
+    }
+
+    /// Finals that carry a flag.
+    pub(crate) fn carries(&self, flag: Flag) -> usize {
+        self.finals.iter().filter(|trial| trial.flags.contains(&flag)).count()
+    }
+
+    /// Finals that ended in a way.
+    pub(crate) fn ended(&self, outcome: Outcome) -> usize {
+        self.finals.iter().filter(|trial| trial.outcome == outcome).count()
+    }
+
+    /// `128 of 10 000`, `all 10 000`; the range of several trials that differ.
+    pub(crate) fn served(&self) -> Option<String> {
+        let served = self.spread(&SERVED)?;
+        let of = self.behind.iter().filter_map(|trial| active(trial)).max()?;
+        let text = if served.low < served.high {
+            format!("{} to {}", format::counted(served.low), format::counted(served.high))
+        } else {
+            format::counted(served.median)
+        };
+        let quiet = if of < self.connections { " active" } else { "" };
+        if served.low >= float(of) {
+            return Some(format!("all {}{quiet}", format::count(of)));
+        }
+        Some(format!("{text} of {}{quiet}", format::count(of)))
+    }
+}
+
+/// Has figures that describe a whole window.
+fn measured(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Ok | Outcome::Starved | Outcome::Inconsistent)
+}
+
+/// A cell is ranked when its repeats ended `ok`; those that were interrupted, or left out while most are `ok`, do not count.
+fn unranked(cell: &record::Cell<'_>, none_counted: bool) -> Option<String> {
+    let outcomes = cell.outcomes();
+    let ended = |outcome: &Outcome| match outcome {
+        Outcome::Ok | Outcome::Interrupted => false,
+        Outcome::Inconsistent => cell.outcome() == Outcome::Inconsistent,
+        _ => true,
+    };
+    let worst = outcomes.keys().copied().filter(ended).max();
+    match worst {
+        Some(outcome) => Some(format!("not ranked: {}", words::outcome(outcome))),
+        None if !outcomes.contains_key(&Outcome::Ok) => {
+            Some(format!("not ranked: {}", words::outcome(cell.outcome())))
+        }
+        None if none_counted => Some("not ranked: every trial was noisy".into()),
+        None => None,
+    }
+}

@@ -1,0 +1,243 @@
+//! Charts: one figure against connections, drawn with its spread, labelled on the mark, coloured by family.
+//!
+//! Colours are those of light ground; the page's script replaces them on dark ground, see [`family::dark_for_light`].
+
+mod draw;
+mod tail;
+
+use plotly::common::{Mode, Position};
+use plotly::{Plot, Scatter};
+use record::Machine;
+use record::stats::{Spread, float};
+
+use crate::axis::{self, Range};
+use crate::cells::{Cell, Group};
+use crate::figure::sentence;
+use crate::metric::{CURVES, Metric};
+use crate::{family, format, tables, verdict};
+use draw::Style;
+pub(crate) use draw::{plain, script_safe};
+pub(crate) use tail::percentile_chart;
+
+/// Height of the drawing area of a curve chart; labels must stay a line apart in it.
+const CURVE_HEIGHT_PX: f64 = 260.0;
+const LABEL_HEIGHT_PX: f64 = 15.0;
+
+/// One chart and what stands around it.
+pub(crate) struct Chart {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// For those who cannot see it.
+    pub(crate) alt: String,
+    /// What it leaves out, and why; empty where nothing is.
+    pub(crate) note: String,
+    /// The table with the same figures.
+    pub(crate) table: String,
+    pub(crate) height_px: usize,
+    /// For plotly, safe inside a script element.
+    pub(crate) json: String,
+}
+
+/// One mark.
+struct Point {
+    x: f64,
+    spread: Spread,
+    hover: String,
+    /// Not to be compared with the others.
+    hollow: bool,
+    /// Part of the model's line: it served everybody.
+    linked: bool,
+}
+
+/// One model's marks.
+struct Series {
+    label: String,
+    style: Style,
+    points: Vec<Point>,
+}
+
+/// The charts of a group.
+pub(crate) fn charts(group: &Group<'_>, machine: &Machine) -> Vec<Chart> {
+    CURVES.iter().filter_map(|metric| chart(group, metric, machine)).collect()
+}
+
+fn chart(group: &Group<'_>, metric: &Metric, machine: &Machine) -> Option<Chart> {
+    let mut left_out = 0;
+    let series: Vec<Series> = group
+        .models
+        .iter()
+        .map(|&model| Series {
+            label: plain(model),
+            style: style(model, machine),
+            points: points(group, model, metric, &mut left_out),
+        })
+        .filter(|series| !series.points.is_empty())
+        .collect();
+    let extent = series.iter().flat_map(|series| &series.points);
+    let range = axis::range(
+        extent.flat_map(|point| [point.spread.low, point.spread.median, point.spread.high]),
+    )?;
+    let single = group.connections.len() == 1;
+    let (plot, height_px) = if single {
+        (dots(&series, metric, range), 76 + 34 * series.len())
+    } else {
+        (curves(&series, group, range), 330)
+    };
+    let against = if single { "" } else { " against connections" };
+    let note = match left_out {
+        0 => String::new(),
+        n => format!(
+            "{} of zero or less cannot stand on a log axis; the table has them.",
+            format::plural(n, "median")
+        ),
+    };
+    Some(Chart {
+        id: format!("chart.{}.{}", group.id, metric.id),
+        title: heading(metric),
+        alt: format!(
+            "{}{against} for {}: {}",
+            metric.name,
+            format::plural(series.len(), "model"),
+            tables::title(group)
+        ),
+        note,
+        table: format!("table.{}", group.id),
+        height_px,
+        json: draw::json(&plot),
+    })
+}
+
+/// `CPU per request, µs`.
+fn heading(metric: &Metric) -> String {
+    if metric.unit.is_empty() {
+        metric.name.to_owned()
+    } else {
+        format!("{}, {}", metric.name, metric.unit)
+    }
+}
+
+fn style(model: &str, machine: &Machine) -> Style {
+    let family = machine.contestant(model).map_or("", |contestant| contestant.family.as_str());
+    let (_, symbol, dash) = family::mark(verdict::place_in_family(model, machine));
+    Style { colour: family::FAMILIES[family::index(family)].light, symbol, dash }
+}
+
+fn points(group: &Group<'_>, model: &str, metric: &Metric, left_out: &mut usize) -> Vec<Point> {
+    let mut points = Vec::new();
+    for cell in group.of(model) {
+        let Some(spread) = cell.spread(metric) else { continue };
+        if spread.median <= 0.0 {
+            *left_out += 1;
+            continue;
+        }
+        points.push(Point {
+            x: float(cell.connections),
+            spread,
+            hover: hover(cell, metric, &spread),
+            hollow: cell.unranked(metric).is_some(),
+            linked: cell.unranked.is_none(),
+        });
+    }
+    points
+}
+
+fn hover(cell: &Cell<'_>, metric: &Metric, spread: &Spread) -> String {
+    let mut lines = vec![
+        format!("<b>{}</b>, {} connections", plain(cell.model), format::count(cell.connections)),
+        plain(&sentence(metric, spread)),
+    ];
+    if let Some(served) = cell.served().filter(|_| cell.unranked.is_some()) {
+        lines.push(format!("served {served}"));
+    }
+    lines.extend(cell.unranked(metric).map(|why| plain(&why)));
+    lines.join("<br>")
+}
+
+/// One load: models below one another, the figure across.
+fn dots(series: &[Series], metric: &Metric, range: Range) -> Plot {
+    let mut plot = Plot::new();
+    for series in series {
+        let spreads: Vec<Spread> = series.points.iter().map(|point| point.spread).collect();
+        let hollow = series.points.iter().map(|point| point.hollow);
+        let trace = Scatter::new(
+            spreads.iter().map(|spread| spread.median).collect(),
+            vec![series.label.clone(); spreads.len()],
+        )
+        .mode(Mode::MarkersText)
+        .text_array(spreads.iter().map(|spread| metric.text(spread.median)).collect())
+        .text_position(Position::TopCenter)
+        .text_font(draw::font(11, family::INK.0))
+        .marker(series.style.marker(hollow))
+        .error_x(series.style.error(&spreads))
+        .clip_on_axis(false)
+        .legend_group(&series.label);
+        plot.add_trace(draw::hovering(trace, &series.label, &series.points));
+    }
+    let names: Vec<String> = series.iter().rev().map(|series| series.label.clone()).collect();
+    draw::finish(plot, draw::value_axis(range), draw::name_axis(names), 24)
+}
+
+/// Several loads: a line for each model, labelled at its end.
+fn curves(series: &[Series], group: &Group<'_>, range: Range) -> Plot {
+    let mut plot = Plot::new();
+    for series in series {
+        let (linked, alone): (Vec<&Point>, Vec<&Point>) =
+            series.points.iter().partition(|point| point.linked);
+        for (points, mode) in [(linked, Mode::LinesMarkers), (alone, Mode::Markers)] {
+            if points.is_empty() {
+                continue;
+            }
+            let spreads: Vec<Spread> = points.iter().map(|point| point.spread).collect();
+            let trace = Scatter::new(
+                points.iter().map(|point| point.x).collect(),
+                spreads.iter().map(|spread| spread.median).collect(),
+            )
+            .mode(mode)
+            .line(series.style.line())
+            .marker(series.style.marker(points.iter().map(|point| point.hollow)))
+            .error_y(series.style.error(&spreads))
+            .legend_group(&series.label);
+            plot.add_trace(draw::hovering(trace, &series.label, points));
+        }
+    }
+    let ends: Vec<End> = series
+        .iter()
+        .filter_map(|series| Some((series, series.points.last()?)))
+        .map(|(series, last)| End::new(&series.label, last.x, last.spread.median, last.linked))
+        .collect();
+    label_ends(&mut plot, &ends, range);
+    let x_values: Vec<f64> =
+        group.connections.iter().map(|&connections| float(connections)).collect();
+    let x_texts = group.connections.iter().map(|&connections| format::count(connections)).collect();
+    let x = axis::range(x_values.iter().copied()).unwrap_or(range);
+    let x_axis = draw::log_axis(x, x_values, x_texts).title("connections");
+    draw::finish(plot, x_axis, draw::value_axis(range), label_margin_px(&ends))
+}
+
+/// Where a model's line ends, and what stands there.
+struct End {
+    group: String,
+    text: String,
+    x: f64,
+    y: f64,
+}
+
+impl End {
+    fn new(label: &str, x: f64, y: f64, ranked: bool) -> Self {
+        let text = if ranked { label.to_owned() } else { format!("{label} (not ranked)") };
+        Self { group: label.to_owned(), text, x, y }
+    }
+}
+
+fn label_margin_px(ends: &[End]) -> usize {
+    draw::label_margin_px(ends.iter().map(|end| &end.text))
+}
+
+/// The models' names beside the ends of their lines, moved apart where they would cover one another.
+fn label_ends(plot: &mut Plot, ends: &[End], range: Range) {
+    let gap = LABEL_HEIGHT_PX / CURVE_HEIGHT_PX * (range.high - range.low);
+    let marks: Vec<f64> = ends.iter().map(|end| end.y.log10()).collect();
+    for (end, place) in ends.iter().zip(axis::spread_labels(&marks, range, gap)) {
+        plot.add_trace(draw::label(end.x, 10f64.powf(place), &end.text, &end.group));
+    }
+}

@@ -1,0 +1,286 @@
+//! "How this may be wrong": whatever taints a figure, with links to what it taints, and what holds for every such measurement.
+
+mod always;
+
+use std::collections::BTreeMap;
+
+use record::{Flag, Outcome, Run, Trial};
+
+use crate::cells::{Cell, Group};
+use crate::metric::{CURVES, Metric, VERDICT};
+use crate::{format, metric, words};
+
+/// Cells named under one doubt; the others are counted.
+const PLACES_MAX: usize = 24;
+/// Different warnings of trials that are spelled out.
+const WARNINGS_MAX: usize = 60;
+
+/// One reason not to believe a figure.
+pub(crate) struct Doubt {
+    /// Badges link here; empty where nothing does.
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) places: Vec<Place>,
+    /// Places that are not named.
+    pub(crate) more: usize,
+}
+
+/// A cell that a doubt is about.
+pub(crate) struct Place {
+    pub(crate) href: String,
+    pub(crate) model: String,
+    /// The load, and what was found there.
+    pub(crate) text: String,
+}
+
+/// All doubts of a run, the gravest first.
+pub(crate) struct Doubts {
+    /// About the record as a whole: said at the top of the page too.
+    pub(crate) record: Vec<String>,
+    pub(crate) tainted: Vec<Doubt>,
+    pub(crate) missing: Vec<Doubt>,
+    pub(crate) warnings: Vec<Doubt>,
+    /// True of every measurement made this way.
+    pub(crate) always: Vec<Doubt>,
+}
+
+/// Everything that can be held against a run's figures.
+pub(crate) fn doubts(
+    run: &Run,
+    groups: &[Group<'_>],
+    trouble: &[(String, String)],
+    prefix: &str,
+) -> Doubts {
+    let cells: Vec<Placed> = groups
+        .iter()
+        .flat_map(|group| group.cells.iter().map(move |cell| Placed { group, cell }))
+        .collect();
+    let outcomes = words::FAILURES.into_iter().filter_map(|outcome| ended(outcome, &cells, prefix));
+    let flags = words::FLAGS.into_iter().filter_map(|flag| flagged(flag, &cells, prefix));
+    Doubts {
+        record: record(run),
+        tainted: outcomes.chain(flags).collect(),
+        missing: missing(&cells, prefix),
+        warnings: warnings(&cells, trouble),
+        always: always::always(run, &cells),
+    }
+}
+
+struct Placed<'group, 'run> {
+    group: &'group Group<'run>,
+    cell: &'group Cell<'run>,
+}
+
+impl Placed<'_, '_> {
+    fn place(&self, said: &str) -> Place {
+        let group = self.group;
+        let variant =
+            if group.variant == "default" { String::new() } else { format!(" {}", group.variant) };
+        let load = format!(
+            "{} {}{variant} {}",
+            group.experiment,
+            group.service,
+            format::count(self.cell.connections)
+        );
+        let colon = if said.is_empty() { "" } else { ": " };
+        Place {
+            href: self.cell.id.clone(),
+            model: self.cell.model.to_owned(),
+            text: format!("{load}{colon}{said}"),
+        }
+    }
+}
+
+impl Doubt {
+    fn new(
+        id: String,
+        title: impl Into<String>,
+        text: impl Into<String>,
+        places: Vec<Place>,
+    ) -> Self {
+        let more = places.len().saturating_sub(PLACES_MAX);
+        let places = places.into_iter().take(PLACES_MAX).collect();
+        Self { id, title: title.into(), text: text.into(), places, more }
+    }
+}
+
+fn record(run: &Run) -> Vec<String> {
+    let mut said = run.warnings.clone();
+    if run.trials.is_empty() {
+        said.push("no trial was recorded: there is nothing to compare".into());
+    } else if run.finished_at.is_none() {
+        said.push("the plan was not finished, or the run is still going on: cells may lack repeats or be absent".into());
+    }
+    said.extend(run.machine.warnings.iter().cloned());
+    said
+}
+
+fn ended(outcome: Outcome, cells: &[Placed<'_, '_>], prefix: &str) -> Option<Doubt> {
+    let places = cells.iter().filter(|placed| placed.cell.ended(outcome) > 0).map(|placed| {
+        let cell = placed.cell;
+        let served = (outcome == Outcome::Starved).then(|| cell.served()).flatten();
+        let detail = served.map(|served| format!("served {served}")).or_else(|| {
+            let trial = cell.finals.iter().find(|trial| trial.outcome == outcome)?;
+            trial.outcome_detail.clone()
+        });
+        let number =
+            format!("{} of {}", cell.ended(outcome), format::plural(cell.finals.len(), "trial"));
+        placed.place(&detail.map_or(number.clone(), |detail| format!("{number}, {detail}")))
+    });
+    let places: Vec<Place> = places.collect();
+    let word = words::outcome(outcome);
+    (!places.is_empty()).then(|| {
+        Doubt::new(format!("{prefix}doubt.{word}"), word, words::outcome_meaning(outcome), places)
+    })
+}
+
+fn flagged(flag: Flag, cells: &[Placed<'_, '_>], prefix: &str) -> Option<Doubt> {
+    let places = cells.iter().filter_map(|placed| {
+        // Attempts, since a noisy one is a fact even where a quiet one took its place.
+        let carrying: Vec<&Trial> = placed
+            .cell
+            .attempts
+            .iter()
+            .copied()
+            .filter(|trial| trial.flags.contains(&flag))
+            .collect();
+        let number = format!(
+            "{} of {}",
+            carrying.len(),
+            format::plural(placed.cell.attempts.len(), "trial")
+        );
+        let worst = evidence(flag, &carrying)
+            .map_or(number.clone(), |evidence| format!("{number}, {evidence}"));
+        (!carrying.is_empty()).then(|| placed.place(&worst))
+    });
+    let places: Vec<Place> = places.collect();
+    let word = words::flag(flag);
+    (!places.is_empty()).then(|| {
+        Doubt::new(format!("{prefix}doubt.{word}"), word, words::flag_meaning(flag), places)
+    })
+}
+
+/// The figure that raised a flag, at its worst.
+fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
+    let worst = |of: &dyn Fn(&Trial) -> Option<f64>| {
+        trials
+            .iter()
+            .filter_map(|trial| of(trial))
+            .filter(|value| value.is_finite())
+            .reduce(f64::max)
+    };
+    let percent = |share: f64| format!("{} %", format::significant(share * 100.0));
+    match flag {
+        Flag::GeneratorBound => worst(&|trial| trial.generator.cpu_share)
+            .map(|share| format!("it used {} of its CPUs", percent(share))),
+        Flag::Noisy => {
+            let steal = worst(&|trial| trial.machine.steal_share)
+                .map(|share| format!("steal up to {}", percent(share)));
+            let other = worst(&|trial| trial.machine.other_cpu_share)
+                .map(|share| format!("others up to {}", percent(share)));
+            let said: Vec<String> = steal.into_iter().chain(other).collect();
+            (!said.is_empty()).then(|| said.join(", "))
+        }
+        Flag::TcpDrops => {
+            let count = |of: fn(&record::trial::Tcp) -> Option<u64>| {
+                trials.iter().filter_map(|trial| of(&trial.tcp)).max()
+            };
+            let said = [
+                count(|tcp| tcp.listen_overflows)
+                    .map(|number| format!("{} listen overflows", format::count(number))),
+                count(|tcp| tcp.listen_drops)
+                    .map(|number| format!("{} listen drops", format::count(number))),
+                count(|tcp| tcp.syn_retransmits)
+                    .map(|number| format!("{} SYNs sent again", format::count(number))),
+            ];
+            let said: Vec<String> = said.into_iter().flatten().collect();
+            (!said.is_empty()).then(|| said.join(", "))
+        }
+        Flag::ColdStart | Flag::UncleanExit => None,
+    }
+}
+
+/// Figures that the page would show and some measured trials lack, or that are no number.
+fn missing(cells: &[Placed<'_, '_>], prefix: &str) -> Vec<Doubt> {
+    let shown: BTreeMap<&str, &Metric> = VERDICT
+        .iter()
+        .chain(&CURVES)
+        .chain([&&metric::SERVED, &&metric::ESTABLISHED])
+        .map(|metric| (metric.id, *metric))
+        .collect();
+    let mut doubts = Vec::new();
+    for (id, metric) in shown {
+        let trials = || {
+            cells
+                .iter()
+                .flat_map(|placed| placed.cell.behind.iter().map(move |trial| (placed, *trial)))
+        };
+        let (all, broken) =
+            (trials().count(), trials().filter(|(_, trial)| metric.is_broken(trial)).count());
+        let lacking: Vec<&Placed> = trials()
+            .filter(|(_, trial)| metric.value(trial).is_none())
+            .map(|(placed, _)| placed)
+            .collect();
+        if lacking.is_empty() {
+            continue;
+        }
+        let no_number = if broken == 0 {
+            String::new()
+        } else {
+            format!("; in {} the record holds something that is not a number", format::size(broken))
+        };
+        let text = format!(
+            "absent from {} of {} that were measured{no_number}",
+            format::size(lacking.len()),
+            format::plural(all, "trial")
+        );
+        let mut places: Vec<Place> = Vec::new();
+        if lacking.len() < all {
+            places = lacking.iter().map(|placed| placed.place("")).collect();
+            places.dedup_by(|a, b| a.href == b.href);
+        }
+        doubts.push(Doubt::new(format!("{prefix}doubt.missing.{id}"), metric.name, text, places));
+    }
+    doubts
+}
+
+/// What trials and histograms say of themselves, the same words once.
+fn warnings(cells: &[Placed<'_, '_>], trouble: &[(String, String)]) -> Vec<Doubt> {
+    let mut said: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+    for placed in cells {
+        for trial in &placed.cell.attempts {
+            let mut errors: Vec<String> = trial
+                .errors
+                .iter()
+                .filter(|(_, count)| **count > 0)
+                .map(|(kind, _)| format!("errors of kind `{kind}`"))
+                .collect();
+            errors.extend(trial.warnings.iter().cloned());
+            for text in errors {
+                said.entry(text).or_default().push(placed.place(""));
+            }
+        }
+        for (_, text) in trouble.iter().filter(|(id, _)| *id == placed.cell.id) {
+            said.entry(format!("{text}; the curve of latency by percentile lacks it"))
+                .or_default()
+                .push(placed.place(""));
+        }
+    }
+    let unnamed = said.len().saturating_sub(WARNINGS_MAX);
+    let mut doubts: Vec<Doubt> = said
+        .into_iter()
+        .take(WARNINGS_MAX)
+        .map(|(text, mut places)| {
+            let trials = format::plural(places.len(), "trial");
+            places.dedup_by(|a, b| a.href == b.href);
+            Doubt::new(String::new(), text, trials, places)
+        })
+        .collect();
+    if unnamed > 0 {
+        let text =
+            format!("{} more are in the record", format::plural(unnamed, "different warning"));
+        doubts.push(Doubt::new(String::new(), "and others", text, Vec::new()));
+    }
+    doubts
+}

@@ -1,0 +1,97 @@
+//! The full tables: every cell of a group with every figure that any of them has, so that charts say nothing of their own.
+
+use record::Machine;
+
+use crate::cells::Group;
+use crate::figure::{Figure, figure};
+use crate::metric::{ALL, Metric};
+use crate::verdict::{Ending, Label, ending, label};
+use crate::{format, words};
+
+/// Beyond so many cells of a run, only rows have anchors: a page must stay small enough to open.
+const CELLS_WITH_ANCHORS_MAX: usize = 400;
+
+/// All cells of a group.
+pub(crate) struct Table {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) load: String,
+    pub(crate) columns: Vec<&'static Metric>,
+    pub(crate) blocks: Vec<Block>,
+    /// Columns that no cell has, by name.
+    pub(crate) absent: String,
+}
+
+/// The cells at one count of connections.
+pub(crate) struct Block {
+    pub(crate) connections: String,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One cell.
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) label: Label,
+    pub(crate) ending: Ending,
+    pub(crate) trials: String,
+    pub(crate) figures: Vec<Figure>,
+}
+
+/// Every figure of a group, which has its part in a run of `cells` cells.
+pub(crate) fn table(group: &Group<'_>, machine: &Machine, prefix: &str, cells: usize) -> Table {
+    let has = |metric: &&&Metric| {
+        group.cells.iter().flat_map(|cell| &cell.finals).any(|trial| (metric.of)(trial).is_some())
+    };
+    let columns: Vec<&Metric> = ALL.iter().filter(has).copied().collect();
+    let absent: Vec<&str> =
+        ALL.iter().filter(|metric| !has(metric)).map(|metric| metric.name).collect();
+    let row = |cell: &crate::cells::Cell<'_>| Row {
+        id: cell.id.clone(),
+        label: label(cell.model, machine, prefix),
+        ending: ending(cell, prefix),
+        trials: trials(cell.behind.len(), cell.attempts.len()),
+        figures: columns.iter().map(|metric| lean(figure(cell, metric), cells)).collect(),
+    };
+    let blocks = group.connections.iter().map(|&connections| Block {
+        connections: connections_in_words(connections),
+        rows: group.at(connections).map(row).collect(),
+    });
+    Table {
+        id: format!("table.{}", group.id),
+        title: title(group),
+        load: group.load(),
+        blocks: blocks.collect(),
+        columns,
+        absent: format::list(&absent),
+    }
+}
+
+/// A figure without what its row says already.
+fn lean(figure: Figure, cells: usize) -> Figure {
+    let title = if figure.class.is_empty() { String::new() } else { figure.title };
+    let id = if cells > CELLS_WITH_ANCHORS_MAX { String::new() } else { figure.id };
+    Figure { id, title, ..figure }
+}
+
+/// Heading of everything about a group.
+pub(crate) fn title(group: &Group<'_>) -> String {
+    let variant = match group.variant {
+        "default" | "" => String::new(),
+        other => format!(", {other}"),
+    };
+    format!("{}, {}{variant}", words::service(group.service), words::experiment(group.experiment))
+}
+
+/// `1 connection`, `10 000 connections`.
+pub(crate) fn connections_in_words(connections: u64) -> String {
+    format::plural(usize::try_from(connections).unwrap_or(usize::MAX), "connection")
+}
+
+/// Trials behind the figures, and how many there are beside them.
+fn trials(behind: usize, attempts: usize) -> String {
+    if behind == attempts {
+        format::size(behind)
+    } else {
+        format!("{} of {}", format::size(behind), format::size(attempts))
+    }
+}

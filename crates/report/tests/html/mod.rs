@@ -1,0 +1,87 @@
+//! Just enough HTML reading for tests of a page that we write ourselves.
+
+#![allow(dead_code, reason = "each test uses the part that it needs")]
+
+use record::Run;
+
+/// The page without plotly's own script, which nobody here wrote.
+pub(crate) fn own(html: &str) -> String {
+    let (before, rest) = html.split_once("<script>/**\n* plotly.js").expect("plotly is embedded");
+    let (_, after) = rest.split_once("</script>").expect("its script ends");
+    assert!(!after.contains("plotly.js v"), "plotly is embedded once");
+    format!("{before}{after}")
+}
+
+/// A page of one run, without plotly's own script.
+pub(crate) fn page(run: Run) -> String {
+    own(&report::render(&[run]).expect("a run can be rendered"))
+}
+
+/// From where `start` begins to where `end` ends.
+pub(crate) fn part<'page>(page: &'page str, start: &str, end: &str) -> &'page str {
+    let from = page.find(start).unwrap_or_else(|| panic!("`{start}` is on the page"));
+    let length = page[from..].find(end).unwrap_or_else(|| panic!("`{end}` follows `{start}`"));
+    &page[from..from + length + end.len()]
+}
+
+/// The cell of a table with this id.
+pub(crate) fn cell<'page>(page: &'page str, id: &str) -> &'page str {
+    part(page, &format!("<td id=\"{id}\""), "</td>")
+}
+
+/// An attribute of the first tag of a fragment.
+pub(crate) fn attribute<'page>(fragment: &'page str, name: &str) -> Option<&'page str> {
+    let tag = &fragment[..fragment.find('>')?];
+    let (_, value) = tag.split_once(&format!(" {name}=\""))?;
+    value.split_once('"').map(|(value, _)| value)
+}
+
+/// Every value of an attribute on the page.
+pub(crate) fn attributes<'page>(page: &'page str, name: &str) -> Vec<&'page str> {
+    let start = format!(" {name}=\"");
+    page.match_indices(&start)
+        .filter_map(|(at, start)| page[at + start.len()..].split_once('"').map(|(value, _)| value))
+        .collect()
+}
+
+/// The words of a fragment, as a reader sees them.
+pub(crate) fn text(fragment: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for character in fragment.chars() {
+        match character {
+            '<' => inside = true,
+            '>' => {
+                inside = false;
+                text.push(' ');
+            }
+            _ if !inside => text.push(character),
+            _ => {}
+        }
+    }
+    let text = text
+        .replace("&#60;", "<")
+        .replace("&#62;", ">")
+        .replace("&#34;", "\"")
+        .replace("&#39;", "'")
+        .replace("&#38;", "&");
+    text.split([' ', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A table as lines of cells, those that lead or are not ranked marked.
+pub(crate) fn grid(table: &str) -> String {
+    let rows = table.split("<tr").skip(1).map(|row| {
+        let cells = row.split("<td").flat_map(|part| part.split("<th")).skip(1);
+        // What is left of the opening tag belongs to no cell.
+        let marked = cells.map(|cell| {
+            let cell = format!("<td {cell}");
+            let class = attribute(&cell, "class").unwrap_or_default();
+            let mark = ["lead", "unranked"]
+                .into_iter()
+                .find(|mark| class.split(' ').any(|word| word == *mark));
+            format!("{}{}", mark.map(|mark| format!("[{mark}] ")).unwrap_or_default(), text(&cell))
+        });
+        marked.collect::<Vec<_>>().join(" | ")
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
