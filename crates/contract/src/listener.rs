@@ -178,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_that_another_process_shut_down_stops_the_loop() {
+        let listener = bind(ANY, 16).unwrap();
+        let shared = Socket::from(listener.try_clone().unwrap());
+        shared.shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(after_accept_error(&listener.accept().unwrap_err()), AfterAccept::Stop);
+    }
+
+    #[test]
     fn out_of_descriptors_backs_off_and_a_gone_connection_does_not() {
         let error = io::Error::from(Errno::EMFILE);
         assert_eq!(after_accept_error(&error), AfterAccept::BackOff(BACK_OFF));

@@ -1,5 +1,7 @@
 //! The registry: what the suite knows of each contestant before starting it.
 
+use std::num::NonZero;
+
 use serde::Deserialize;
 
 use crate::exit::UsageError;
@@ -30,7 +32,7 @@ pub struct Model {
     pub runtime: String,
     /// `--workers`, unless the plan says otherwise.
     pub workers: Option<Workers>,
-    /// Set where a connection occupies a worker for as long as it lives.
+    /// Set where the mechanism bounds how many connections it serves at once.
     pub serves_at_most: Option<ServesAtMost>,
     /// What one open connection takes of the machine.
     #[serde(default)]
@@ -74,9 +76,19 @@ pub enum PerCpu {
 
 /// What bounds the connections that a model can serve at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(untagged)]
 pub enum ServesAtMost {
+    /// That many, in each process.
+    Fixed(NonZero<u64>),
     /// As many as it has workers.
+    Named(PerWorker),
+}
+
+/// The word for one connection on each worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PerWorker {
+    /// One on each worker.
     Workers,
 }
 
@@ -116,7 +128,8 @@ impl Model {
     #[must_use]
     pub fn serves_at_most(&self, workers: Option<u64>) -> Option<u64> {
         match self.serves_at_most? {
-            ServesAtMost::Workers => workers,
+            ServesAtMost::Fixed(count) => Some(count.get()),
+            ServesAtMost::Named(PerWorker::Workers) => workers,
         }
     }
 }
@@ -148,7 +161,8 @@ impl Registry {
                 model.name
             );
             anyhow::ensure!(
-                model.serves_at_most.is_none() || model.workers.is_some(),
+                model.serves_at_most != Some(ServesAtMost::Named(PerWorker::Workers))
+                    || model.workers.is_some(),
                 "model `{}` serves at most its workers but names no `workers`; add them",
                 model.name
             );
@@ -175,10 +189,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn embedded_registry_parses_and_names_the_pool_s_limit() {
+    fn embedded_registry_parses_and_names_the_limits_of_pool_and_select() {
         let registry = Registry::embedded();
         let pool = registry.get("thread-pool").unwrap();
         assert_eq!(pool.serves_at_most(pool.workers_on(4)), Some(128));
+        let select = registry.get("select-loop").unwrap();
+        assert_eq!(select.serves_at_most(select.workers_on(4)), Some(1000));
         let tasks = registry.get("tokio-tasks").unwrap();
         assert_eq!(tasks.workers_on(3), Some(3));
         assert_eq!(tasks.serves_at_most(tasks.workers_on(3)), None);
@@ -217,6 +233,8 @@ mod tests {
             Registry::parse(&format!("{entry}serves_at_most = 'workers'\n")).is_err(),
             "no workers"
         );
+        assert!(Registry::parse(&format!("{entry}serves_at_most = 7\n")).is_ok());
+        assert!(Registry::parse(&format!("{entry}serves_at_most = 0\n")).is_err(), "nobody");
         assert!(Registry::parse(&entry.replace("'a'", "'../a'")).is_err(), "a name that is a path");
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::os::unix::fs::symlink;
 
 use harness::battery::{CASES, Case, Subject, Verdict};
-use harness::registry::Registry;
+use harness::registry::{Registry, ServesAtMost};
 use harness::{verify, workspace};
 
 const JOBS: NonZero<usize> = NonZero::new(8).expect("eight is not zero");
@@ -57,6 +57,22 @@ fn every_case_catches_the_contestant_that_is_wrong_in_its_way() {
         }
     });
     assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
+}
+
+#[test]
+fn a_number_of_connections_that_is_not_as_declared_is_caught() {
+    let binaries = workspace::built_once();
+    let registry = Registry::embedded();
+    let case = CASES.iter().find(|case| case.name == "slow-heads").expect("it is a case");
+    // The first serves any number, the second 128.
+    for (name, declared) in
+        [("thread-per-connection", 100), ("thread-pool", 127), ("thread-pool", 129)]
+    {
+        let mut model = registry.get(name).expect("it is registered").clone();
+        model.serves_at_most = NonZero::new(declared).map(ServesAtMost::Fixed);
+        let verdict = case.run(&Subject { program: binaries.join(name), model });
+        assert!(matches!(verdict, Verdict::Fail(_)), "{name}, declared {declared}: {verdict:?}");
+    }
 }
 
 #[test]
