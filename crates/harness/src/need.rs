@@ -31,6 +31,10 @@ pub(crate) fn of_cell(
         memory_bytes: times(each.memory_kib).saturating_mul(1024),
         // The generator takes as many source addresses as the connections need.
         ports_per_source: 0,
+        accept_queue: model
+            .serves_at_most(Some(workers))
+            .filter(|_| model.rest_unaccepted)
+            .map_or(0, |most| connections.saturating_sub(most)),
     }
 }
 
@@ -56,6 +60,17 @@ mod tests {
         assert!(need("thread-per-connection", 1000).maps > 4000);
         let tasks = need("tokio-tasks", 1000);
         assert!(tasks.server_descriptors > 1000 && tasks.processes < 10 && tasks.threads < 10);
+    }
+
+    #[test]
+    fn whoever_accepts_no_more_than_it_serves_leaves_the_rest_to_the_accept_queue() {
+        assert_eq!(need("sequential", 1000).accept_queue, 999);
+        assert_eq!(
+            need("thread-pool", 1000).accept_queue,
+            0,
+            "it accepts all and queues them itself"
+        );
+        assert_eq!(need("tokio-tasks", 1000).accept_queue, 0);
     }
 
     #[test]

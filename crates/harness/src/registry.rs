@@ -34,6 +34,9 @@ pub struct Model {
     pub workers: Option<Workers>,
     /// Set where the mechanism bounds how many connections it serves at once.
     pub serves_at_most: Option<ServesAtMost>,
+    /// Set where it accepts no more than it serves, so that the rest waits in the kernel's queue.
+    #[serde(default)]
+    pub rest_unaccepted: bool,
     /// What one open connection takes of the machine.
     #[serde(default)]
     pub per_connection: PerConnection,

@@ -42,6 +42,7 @@ pub(super) struct Facts {
     pub(super) threads_max: Option<u64>,
     pub(super) tasks_now: Option<u64>,
     pub(super) max_map_count: Option<u64>,
+    pub(super) somaxconn: Option<u64>,
     pub(super) port_range: Option<(u64, u64)>,
     pub(super) reserved_ports: u64,
     pub(super) conntrack_max: Option<u64>,
@@ -99,6 +100,7 @@ impl Facts {
         self.tasks_now =
             load.and_then(|text| text.split(' ').nth(3)?.split_once('/')?.1.parse().ok());
         self.max_map_count = root.number("/proc/sys/vm/max_map_count");
+        self.somaxconn = root.number("/proc/sys/net/core/somaxconn");
         let meminfo = root.read("/proc/meminfo").unwrap_or_default();
         self.memory_total = field_bytes(&meminfo, "MemTotal");
         self.memory_available = field_bytes(&meminfo, "MemAvailable");

@@ -23,7 +23,7 @@ pub(super) fn limits(facts: &Facts, root: &Root, tracepoints: &Result<(), String
         stops::max_map_count(facts),
         stops::group_memory(facts),
         stops::memory(facts),
-        network::somaxconn(facts, root),
+        network::somaxconn(facts),
         network::syn_backlog(facts, root),
         network::time_wait(facts, root),
         network::tcp_memory(facts, root),

@@ -6,7 +6,7 @@ use super::list::{gibibytes, grouped, limit, stop_at, text};
 use crate::root::Root;
 
 /// What `contract` asks for; the kernel cuts it to `somaxconn`.
-const BACKLOG: u64 = 4096;
+pub(super) const BACKLOG: u64 = 4096;
 /// The kernel counts socket buffers in pages.
 const PAGE_BYTES: u64 = 4096;
 
@@ -43,8 +43,8 @@ pub(super) fn conntrack(facts: &Facts) -> Limit {
     }
 }
 
-pub(super) fn somaxconn(facts: &Facts, root: &Root) -> Limit {
-    let max: Option<u64> = root.number("/proc/sys/net/core/somaxconn");
+pub(super) fn somaxconn(facts: &Facts) -> Limit {
+    let max = facts.somaxconn;
     let caps = match max {
         Some(max) => {
             format!("the accept queue: a backlog of {BACKLOG} becomes {}", BACKLOG.min(max))

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Facts, RESERVED_PIDS, Rlimit, WIDEST_PORT_RANGE};
+use super::network::BACKLOG;
 use crate::cgroup::Quota;
 use crate::root::Root;
 
@@ -27,6 +28,8 @@ pub struct Need {
     pub memory_bytes: u64,
     /// Connections from one source address to one destination.
     pub ports_per_source: u64,
+    /// Connections that wait in the contestant's accept queue for as long as the cell lasts.
+    pub accept_queue: u64,
 }
 
 /// A limit that stops a cell.
@@ -80,6 +83,13 @@ pub(super) fn hits(facts: &Facts, need: &Need) -> Vec<LimitHit> {
             allows: "ip_local_port_range has",
             remedy: ports_remedy(facts, need.ports_per_source),
         }
+    }));
+    // The kernel takes one more than the backlog into the queue.
+    let queue = facts.somaxconn.map(|most| most.min(BACKLOG) + 1);
+    hits.push(hit("net.core.somaxconn", queue, need.accept_queue, |_| Words {
+        what: "places in the accept queue, since the model accepts no more than it serves",
+        allows: "net.core.somaxconn and the contestants' backlog allow",
+        remedy: "open fewer connections: no setting makes such a model serve more at once".into(),
     }));
     hits.push(hit("nf_conntrack_max", facts.tracked_left(), need.connections, |short| Words {
         what: "tracked connections",

@@ -66,6 +66,7 @@ fn a_small_cell_is_stopped_by_nothing() {
         maps: 100,
         memory_bytes: 1 << 20,
         ports_per_source: 100,
+        accept_queue: 100,
     };
     assert_eq!(first(&machine(), need), None);
 }
@@ -85,6 +86,14 @@ fn a_million_descriptors_name_the_limit_the_need_and_the_way_out() {
 
     let user = first(&machine(), need).unwrap();
     assert!(user.to_string().contains("(hard limit 524288: needs root)"), "{user}");
+}
+
+#[test]
+fn the_accept_queue_holds_one_more_than_the_backlog() {
+    let need = |accept_queue| Need { accept_queue, ..Need::default() };
+    assert_eq!(first(&machine(), need(129)), None);
+    let hit = first(&machine(), need(130)).unwrap();
+    assert_eq!((hit.limit.as_str(), hit.have, hit.need), ("net.core.somaxconn", 129, 130));
 }
 
 #[test]
