@@ -50,7 +50,7 @@ fn share_the_port() {
     let args: Vec<String> = std::env::args().collect();
     let Some(place) = args.iter().position(|arg| arg == "--listen") else { return };
     println!("listening {}", args[place + 1]);
-    thread::sleep(Duration::from_secs(60));
+    thread::sleep(Duration::from_mins(1));
 }
 
 fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
@@ -66,7 +66,7 @@ fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
         }
     }
     if fault("idle-stop") {
-        thread::sleep(Duration::from_secs(60));
+        thread::sleep(Duration::from_mins(1));
     }
     if !fault("busy-stop") {
         drain().for_each(thread::sleep);

@@ -55,10 +55,10 @@ pub(super) fn in_flight(subject: &Subject) -> anyhow::Result<Verdict> {
 pub(super) fn stale(subject: &Subject) -> anyhow::Result<Verdict> {
     let stale = TcpListener::bind("127.0.0.1:0")?;
     let address = stale.local_addr()?.to_string();
-    let ways: &[&[&str]] = match subject.model.event_driven {
-        true => &[&["--listen", &address], &["--listen", &address, "--processes", "2"]],
-        false => &[&["--listen", &address]],
-    };
+    let alone = ["--listen", &address];
+    let shared = ["--listen", &address, "--processes", "2"];
+    let ways =
+        if subject.model.event_driven { vec![&alone[..], &shared] } else { vec![&alone[..]] };
     for options in ways {
         if let Ok(contestant) = subject.start("echo", options) {
             drop(contestant);

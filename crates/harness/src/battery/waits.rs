@@ -91,14 +91,11 @@ pub(super) fn compute(subject: &Subject) -> anyhow::Result<Verdict> {
 pub(super) fn panic(subject: &Subject) -> anyhow::Result<Verdict> {
     let contestant = subject.start("http", &[])?;
     let address = contestant.address();
-    let bystander = match subject.serves_at_most() {
-        Some(1) => None,
-        _ => {
-            let mut wire = Wire::open(address)?;
-            wire.expect_service()?;
-            Some(wire)
-        }
-    };
+    let mut bystander = None;
+    if subject.serves_at_most() != Some(1) {
+        bystander = Some(Wire::open(address)?);
+    }
+    bystander.as_mut().map(Wire::expect_service).transpose()?;
     let mut victim = Wire::open(address)?;
     victim.expect_service().context("before the panic")?;
     victim.send(get("/panic"))?;
