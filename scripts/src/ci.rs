@@ -1,0 +1,196 @@
+//! Every check there is, cheapest first; the first that fails ends it.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use record::run::Run;
+use record::trial::Outcome;
+use xshell::Shell;
+
+use crate::cargo;
+use crate::counted::{self, Counts};
+
+/// Run every check: format, lints, docs, contestants at 10,000 connections, the page in a browser, tests
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo script ci\n  cargo script ci format lint test\n\n\
+    The page needs Debian's `chromium`; `.ci/run` installs it. The last line counts the tests that ran.")]
+pub(crate) struct Options {
+    /// Only these steps, in their usual order [default: all]
+    #[arg(value_name = "STEP", value_parser = STEPS.map(|step| step.name))]
+    steps: Vec<String>,
+}
+
+struct Step {
+    name: &'static str,
+    does: &'static str,
+    run: fn(&Shell) -> anyhow::Result<Counts>,
+}
+
+const PAGE: &str = "page";
+
+const STEPS: [Step; 6] = [
+    Step { name: "format", does: "every file is as rustfmt writes it", run: format },
+    Step { name: "lint", does: "clippy has nothing to say, tests and benches included", run: lint },
+    Step { name: "docs", does: "the documentation builds without a warning", run: docs },
+    Step {
+        name: "smoke",
+        does: "every contestant at 1,000 connections, the loops at 10,000",
+        run: smoke,
+    },
+    Step { name: PAGE, does: "the page in a real browser", run: page },
+    Step { name: "test", does: "every test, and every bench once", run: test },
+];
+
+pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
+    let chosen = |step: &&Step| {
+        options.steps.is_empty() || options.steps.iter().any(|name| name == step.name)
+    };
+    let steps: Vec<&Step> = STEPS.iter().filter(chosen).collect();
+    println!("ci: {} steps", steps.len());
+    for step in &steps {
+        println!("  {:8}{}", step.name, step.does);
+    }
+    let start = Instant::now();
+    let mut passed = Vec::new();
+    for step in &steps {
+        println!("\nci: {}: {}", step.name, step.does);
+        let begun = Instant::now();
+        let done = (step.run)(shell);
+        let counts = done.with_context(|| {
+            format!("step `{0}` failed; repeat it with cargo script ci {0}", step.name)
+        })?;
+        passed.push((step.name, counts, begun.elapsed()));
+    }
+    println!("\nci: {} steps passed in {:.0} s", steps.len(), start.elapsed().as_secs_f64());
+    for (name, _, time) in &passed {
+        println!("  {name:8}{:6.1} s", time.as_secs_f64());
+    }
+    // Alone on the last line, so that a reader of the log's end sees what ran.
+    println!("{}", sum(passed.iter().map(|(name, counts, _)| (*name, *counts))));
+    Ok(())
+}
+
+/// All tests that ran; those that the step `test` skips and the step `page` runs count once.
+fn sum(results: impl Iterator<Item = (&'static str, Counts)>) -> Counts {
+    let (mut sum, mut ran_apart) = (Counts::default(), 0);
+    for (step, counts) in results {
+        sum += counts;
+        if step == PAGE {
+            ran_apart = counts.passed;
+        }
+    }
+    sum.skipped = sum.skipped.saturating_sub(ran_apart);
+    sum
+}
+
+fn format(shell: &Shell) -> anyhow::Result<Counts> {
+    cargo(shell).args(["fmt", "--all", "--check"]).run()?;
+    Ok(Counts::default())
+}
+
+fn lint(shell: &Shell) -> anyhow::Result<Counts> {
+    cargo(shell).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
+    Ok(Counts::default())
+}
+
+fn docs(shell: &Shell) -> anyhow::Result<Counts> {
+    cargo(shell)
+        .args(["doc", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()?;
+    Ok(Counts::default())
+}
+
+/// Not a measurement: windows of a second, to see that they are held, served and counted.
+fn smoke(shell: &Shell) -> anyhow::Result<Counts> {
+    run_contestants(shell, &["--connections", "1000"])?;
+    run_contestants(shell, &["--models", "mio-loop,tokio-tasks", "--connections", "10000"])?;
+    Ok(Counts::default())
+}
+
+fn run_contestants(shell: &Shell, options: &[&str]) -> anyhow::Result<()> {
+    let folder = shell.create_temp_dir()?;
+    let fixed = [
+        "--profile",
+        "smoke",
+        "--services",
+        "http",
+        "--repeats",
+        "1",
+        "--duration",
+        "1s",
+        "--warmup",
+        "1s",
+    ];
+    cargo(shell)
+        .args(["c10k", "run"])
+        .args(fixed)
+        .args(options)
+        .arg("--out")
+        .arg(folder.path())
+        .run()?;
+
+    let is_run = |path: &std::path::PathBuf| path.join("trials.jsonl").exists();
+    let run = shell
+        .read_dir(folder.path())?
+        .into_iter()
+        .find(is_run)
+        .context("the run left no records")?;
+    let run = Run::read(&run)?;
+    ensure!(!run.trials.is_empty(), "the run recorded no trial");
+    for trial in &run.trials {
+        // A pool is smaller than the connections by intent, and the exit status has told whether it was that.
+        let fine = matches!(trial.outcome, Outcome::Ok | Outcome::Starved);
+        let detail = trial.outcome_detail.as_deref().unwrap_or("no detail was recorded");
+        ensure!(
+            fine,
+            "{} at {} connections: {:?}: {detail}",
+            trial.model,
+            trial.connections,
+            trial.outcome
+        );
+    }
+    Ok(())
+}
+
+/// Those tests are ignored in the step `test`, for the sake of people without a browser.
+fn page(shell: &Shell) -> anyhow::Result<Counts> {
+    let (counts, succeeded) =
+        counted::run(cargo(shell).args(["test", "--package", "report", "--", "--ignored"]))?;
+    ensure!(
+        succeeded,
+        "{counts}; the page needs chromium: apt-get install chromium chromium-driver"
+    );
+    ensure!(
+        counts.passed > 0,
+        "no test opened the page; look for `#[ignore]` in crates/report/tests"
+    );
+    Ok(counts)
+}
+
+fn test(shell: &Shell) -> anyhow::Result<Counts> {
+    let (counts, succeeded) = counted::run(cargo(shell).args(["test", "--workspace"]))?;
+    ensure!(succeeded, "{counts}");
+    ensure!(counts.passed > 0, "no test ran");
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_that_run_in_a_step_of_their_own_are_not_skipped() {
+        let page = Counts { passed: 2, failed: 0, skipped: 0 };
+        let test = Counts { passed: 100, failed: 0, skipped: 3 };
+        assert_eq!(
+            sum([(PAGE, page), ("test", test)].into_iter()).to_string(),
+            "102 passed, 0 failed, 1 skipped"
+        );
+        assert_eq!(
+            sum([("test", test)].into_iter()).to_string(),
+            "100 passed, 0 failed, 3 skipped"
+        );
+    }
+}
