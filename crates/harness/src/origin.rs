@@ -138,11 +138,11 @@ mod tests {
             "--out",
             "/home/someone/results",
             "--plan",
-            "/work/tree/my.toml",
+            "/srv/tree/my.toml",
             "--models",
             "a,b",
         ];
-        let argv = argv(Path::new("/work/tree"), given.into_iter().map(str::to_owned));
+        let argv = argv(Path::new("/srv/tree"), given.into_iter().map(str::to_owned));
         assert_eq!(
             argv,
             ["c10k", "run", "--out", ".../results", "--plan", "my.toml", "--models", "a,b"]
