@@ -26,6 +26,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("callbacks", &["mio"]),
     ("reactor", &["mio"]),
     ("deferred", &["mio"]),
+    ("coroutines", &["corosensei", "rustix"]),
+    ("handmade-async", &["rustix"]),
     ("tokio-tasks", &["tokio"]),
 ];
 
