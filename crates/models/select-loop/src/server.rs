@@ -1,0 +1,207 @@
+//! One loop a worker: a bit for everyone who waits, and the kernel leaves those of whoever is ready; there are 1,024.
+//!
+//! ```text
+//! worker 1: +-> mark who waits --> wait in select --> whoever is ready, one after the other: read > answer > write --+
+//!           +--------------------------------------------------------------------------------------------------------+
+//! worker 2: the same; whoever accepts a connection keeps it
+//! ```
+//!
+//! Nobody waits but the loops, and in the kernel's queue whoever finds no room. What a connection waits for is its
+//! state, the step that it stopped at, and the two sets, for reading and for writing, are these states and nothing else:
+//!
+//! ```text
+//! accept --> Read --readable--> the service answers --> Write --writable--> Read ...
+//!             |                      |       ^
+//!             |                      |       +--its time has come-- Wait <-----------+
+//!             |                      |       +--its thread is done- Block, Compute <-+
+//!             +--deadline--> 408     +-----------------------------------------------+
+//! ```
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{panic, process, thread};
+
+use contract::later::{End, Later};
+use contract::{
+    AfterAccept, Pool, READ_SIZE, ServeOptions, Service, Step, Workers, after_accept_error, drain,
+};
+use nix::sys::select::FD_SETSIZE;
+use rustix::net::{SocketFlags, accept_with};
+
+use self::readiness::{Readiness, Set, limit_descriptors};
+
+pub(crate) mod readiness;
+
+/// Connections of all loops together. A set has a bit for each descriptor below `FD_SETSIZE`, 1,024; 24 are left to the
+/// standard streams, the listener and its copy for SIGTERM, one for each loop, and what a parent may have left open.
+pub(crate) const CONNECTIONS: usize = FD_SETSIZE - 24;
+/// Reads and writes of one connection until it is the others' turn: 16 of 16 KiB are a quarter of a mebibyte.
+const STEPS: usize = 16;
+
+/// Accepted sockets do not block, without a further call that says so.
+const ACCEPTED: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+
+pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
+    // A panic ends a loop and everything on it. Half a server that keeps its port is worse than none.
+    panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        process::exit(1);
+    }));
+    limit_descriptors()?;
+    listener.set_nonblocking(true)?;
+    let (listener, threads) = (Arc::new(listener), Pool::new(options.blocking_threads));
+    let workers = options.workers_or(Workers::Cpus);
+    // All are set up before one runs: the first connections may take every descriptor there is.
+    let set_up = |index| {
+        let worker = Worker::new(Arc::clone(&listener), *options, threads.clone())?;
+        Ok(Worker { room: (CONNECTIONS + index) / workers, ..worker })
+    };
+    let mut workers = (0..workers).map(set_up).collect::<io::Result<Vec<_>>>()?;
+    for worker in workers.drain(1..) {
+        thread::Builder::new().spawn(|| worker.run().expect("select serves a loop"))?;
+    }
+    workers.remove(0).run()
+}
+
+struct Worker {
+    options: ServeOptions,
+    listener: Arc<TcpListener>,
+    /// Where it is marked: nowhere after SIGTERM, and in the wrong set while it backs off.
+    accepting: Option<Set>,
+    /// Connections that may still be accepted: a share of all that there are.
+    room: usize,
+    readiness: Readiness,
+    /// By descriptor: the kernel hands out the lowest that is free.
+    connections: Vec<Option<Connection>>,
+    later: Later<RawFd>,
+    /// One for all connections, since what is read goes to a service at once.
+    buffer: Vec<u8>,
+}
+
+/// In one piece with the others, since every wait walks along them all; the service, which only a turn needs, is apart.
+struct Connection {
+    stream: TcpStream,
+    /// The step that waits. Readiness needs no memory: as long as it lasts, every wait reports it.
+    state: Step,
+    service: Box<Service>,
+}
+
+impl Worker {
+    fn new(listener: Arc<TcpListener>, options: ServeOptions, threads: Pool) -> io::Result<Self> {
+        let readiness = Readiness::new()?;
+        let later = Later::new(options.block, threads, readiness.waker());
+        let (accepting, connections) = (Some(Set::Read), Vec::new());
+        let (buffer, room) = (vec![0; READ_SIZE], 0);
+        Ok(Self { options, listener, accepting, room, readiness, connections, later, buffer })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        while self.accepting.is_some() {
+            self.turn(None)?;
+        }
+        drain().try_for_each(|nap| self.turn(Some(nap)))
+    }
+
+    /// Marks who waits, waits, and gives everyone who is ready a turn. A connection ends in its own turn, and is ready once
+    /// in a wait: its descriptor's next owner is never taken for it.
+    fn turn(&mut self, nap: Option<Duration>) -> io::Result<()> {
+        // No listener can be written to, until SIGTERM has shut it down.
+        let set = self.accepting.map(|set| if self.room == 0 { Set::Write } else { set });
+        let listener = set.map(|set| (self.listener.as_fd(), set));
+        let connections = self.connections.iter().flatten().filter_map(Connection::waits);
+        let longest = self.later.timeout().into_iter().chain(nap).min();
+        self.readiness.wait(listener.into_iter().chain(connections), longest)?;
+        let now = Instant::now();
+        while let Some(fd) = self.readiness.next() {
+            self.resume(fd, End::Turn);
+        }
+        while let Some((fd, end)) = self.later.next(now) {
+            self.resume(fd, end);
+        }
+        Ok(())
+    }
+
+    /// Until nobody waits, or there is no room: whoever is left stays in the kernel's queue, and is reported again.
+    fn accept(&mut self) {
+        self.accepting = Some(Set::Read);
+        // Without room it is ready only when it cannot accept any more.
+        for _ in 0..self.room.max(1) {
+            match accept_with(&self.listener, ACCEPTED).map_err(io::Error::from) {
+                Ok(socket) => self.open(socket.into()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => match after_accept_error(&error) {
+                    AfterAccept::Stop => return self.accepting = None,
+                    AfterAccept::Retry => {}
+                    AfterAccept::BackOff(pause) => {
+                        self.accepting = Some(Set::Write);
+                        return self.later.turn_after(self.listener.as_raw_fd(), pause);
+                    }
+                },
+            }
+        }
+    }
+
+    fn open(&mut self, stream: TcpStream) {
+        let slot = usize::try_from(stream.as_raw_fd()).expect("descriptors count from zero");
+        self.connections.resize_with(self.connections.len().max(slot + 1), || None);
+        let (state, service) =
+            (Step::Read { deadline: None }, Box::new(Service::new(&self.options)));
+        self.connections[slot] = Some(Connection { stream, state, service });
+        self.room -= 1;
+    }
+
+    /// Lets a connection go on, since something has ended or, when it is simply its turn, since its socket is ready; and
+    /// arranges for what it then waits for.
+    fn resume(&mut self, fd: RawFd, end: End) {
+        if fd == self.listener.as_raw_fd() {
+            return self.accept();
+        }
+        let slot = usize::try_from(fd).expect("descriptors count from zero");
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        let readable = end == End::Turn && matches!(connection.state, Step::Read { .. });
+        end.tell(&mut connection.service);
+        connection.state = connection.converse(readable, &mut self.buffer).unwrap_or(Step::Close);
+        self.later.start(fd, Some(connection.state));
+        let closed = self.connections[slot].take_if(|one| one.state == Step::Close);
+        self.room += usize::from(closed.is_some());
+    }
+}
+
+impl Connection {
+    /// Its mark. Who waits for a time or a thread has none.
+    fn waits(&self) -> Option<(BorrowedFd<'_>, Set)> {
+        match self.state {
+            Step::Read { .. } => Some((self.stream.as_fd(), Set::Read)),
+            Step::Write => Some((self.stream.as_fd(), Set::Write)),
+            _ => None,
+        }
+    }
+
+    /// Performs steps until one has to wait, and says which. A read that does not fill the buffer has emptied the
+    /// socket: no second read asks for more. Whose turn is over waits like the others, and is reported again at once.
+    fn converse(&mut self, mut readable: bool, buffer: &mut [u8]) -> io::Result<Step> {
+        let mut steps = 0..STEPS;
+        loop {
+            let step = self.service.step();
+            let result = match step {
+                Step::Read { .. } | Step::Write if steps.next().is_none() => return Ok(step),
+                Step::Read { .. } if readable => self.stream.read(buffer).map(|count| {
+                    readable = count == buffer.len();
+                    self.service.received(&buffer[..count]);
+                }),
+                Step::Write => {
+                    self.stream.write(self.service.output()).map(|count| self.service.wrote(count))
+                }
+                Step::Shutdown => self.stream.shutdown(Shutdown::Write),
+                _ => return Ok(step),
+            };
+            match result {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(step),
+                result => result?,
+            }
+        }
+    }
+}
