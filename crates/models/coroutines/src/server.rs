@@ -1,0 +1,193 @@
+//! A coroutine per connection: it is written like a thread, and gives way only where it says `suspend`.
+//!
+//! ```text
+//! coroutine 1: read > answer > write > suspend ---+
+//! coroutine 2: read > answer > write > suspend ---+--> scheduler: resumes whoever is ready, sleeps in epoll
+//! coroutine 3: accept > spawn > accept > suspend -+
+//! ```
+//!
+//! A suspended coroutine waits on a stack of its own, where its state is; nobody else waits but the scheduler. Each
+//! worker thread has a scheduler, and whoever is accepted there stays there.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Instant;
+use std::{process, thread};
+
+use contract::{
+    AfterAccept, Block, Pool, READ_SIZE, ServeOptions, Service, Step, Workers, after_accept_error,
+    drain, listener,
+};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with};
+
+use crate::poller::Poller;
+use crate::scheduler::{STEPS, Scheduler, Wait, Woken, Yielder};
+
+pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let threads = Pool::new(options.blocking_threads);
+    // All are set up before one runs: the first connections may take every descriptor there is.
+    let set_up = |_| Ok((Poller::new()?, listener.try_clone()?));
+    let mut workers =
+        (0..options.workers_or(Workers::Cpus)).map(set_up).collect::<io::Result<Vec<_>>>()?;
+    for (poller, listener) in workers.drain(1..) {
+        let (options, threads) = (*options, threads.clone());
+        thread::Builder::new().spawn(move || {
+            if let Err(error) = work(poller, listener, options, threads) {
+                // Half a server that keeps its port is worse than none.
+                eprintln!("a scheduler failed: {error}");
+                process::exit(1);
+            }
+        })?;
+    }
+    let (poller, listener) = workers.remove(0);
+    work(poller, listener, *options, threads)
+}
+
+/// What the connections of a worker share.
+struct Shared {
+    options: ServeOptions,
+    /// One for all, with neither lock nor copy: what is read goes to a service before anybody else is resumed.
+    buffer: RefCell<Vec<u8>>,
+    stopped: Cell<bool>,
+}
+
+fn work(
+    poller: Poller,
+    listener: TcpListener,
+    options: ServeOptions,
+    threads: Pool,
+) -> io::Result<()> {
+    let (buffer, stopped) = (RefCell::new(vec![0; READ_SIZE]), Cell::new(false));
+    let shared = Rc::new(Shared { options, buffer, stopped });
+    let scheduler = Scheduler::new(poller, threads);
+    scheduler.poller.register(&listener)?;
+    let accepting = Rc::clone(&shared);
+    scheduler.spawn(move |yielder, scheduler| accept(yielder, scheduler, &listener, &accepting))?;
+    scheduler.run_until(|| shared.stopped.get())
+}
+
+fn accept(
+    yielder: &Yielder,
+    scheduler: &Rc<Scheduler>,
+    listener: &TcpListener,
+    shared: &Rc<Shared>,
+) {
+    let descriptor = listener.as_raw_fd();
+    let sleep = |time| yielder.suspend(Wait::Time(Instant::now() + time));
+    for step in 1_usize.. {
+        match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok(stream) => {
+                if let Err(error) = start(stream.into(), scheduler, shared) {
+                    sleep(listener::back_off("failed to start a coroutine", &error));
+                }
+            }
+            Err(Errno::AGAIN) => {
+                yielder.suspend(Wait::Readable { descriptor, until: None });
+            }
+            Err(error) => match after_accept_error(&error.into()) {
+                AfterAccept::Stop => break,
+                AfterAccept::Retry => {}
+                AfterAccept::BackOff(pause) => {
+                    sleep(pause);
+                }
+            },
+        }
+        if step.is_multiple_of(STEPS) {
+            yielder.suspend(Wait::Turn);
+        }
+    }
+    for nap in drain() {
+        sleep(nap);
+    }
+    shared.stopped.set(true);
+}
+
+/// A refused stack costs this client its connection.
+fn start(stream: TcpStream, scheduler: &Rc<Scheduler>, shared: &Rc<Shared>) -> io::Result<()> {
+    scheduler.poller.register(&stream)?;
+    let shared = Rc::clone(shared);
+    scheduler.spawn(move |yielder, _| drop(converse(yielder, stream, &shared)))
+}
+
+fn converse(yielder: &Yielder, mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    let descriptor = stream.as_raw_fd();
+    let mut service = Service::new(&shared.options);
+    // A read that does not fill the buffer has emptied the socket: no second read asks for more.
+    let mut emptied = true;
+    let mut steps = 0;
+    loop {
+        match service.step() {
+            Step::Read { deadline } if emptied => {
+                match yielder.suspend(Wait::Readable { descriptor, until: deadline }) {
+                    Woken::TimeOver => service.expired(),
+                    _ => emptied = false,
+                }
+                steps = 0;
+            }
+            Step::Read { .. } => {
+                let mut buffer = shared.buffer.borrow_mut();
+                match stream.read(&mut buffer) {
+                    Ok(count) => {
+                        emptied = count < buffer.len();
+                        // Parsing goes deepest. On the scheduler's stack, it leaves a coroutine's own within one page.
+                        let bytes = &buffer[..count];
+                        yielder.on_parent_stack(|| service.received(bytes));
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => emptied = true,
+                    Err(error) => return Err(error),
+                }
+            }
+            Step::Write => match stream.write(service.output()) {
+                Ok(count) => service.wrote(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    yielder.suspend(Wait::Writable { descriptor });
+                    steps = 0;
+                }
+                Err(error) => return Err(error),
+            },
+            Step::Wait(duration) => {
+                yielder.suspend(Wait::Time(Instant::now() + duration));
+                service.waited();
+            }
+            Step::Block(duration) => {
+                run(yielder, shared, move || thread::sleep(duration));
+                service.waited();
+            }
+            Step::Compute(work) => service.computed(run(yielder, shared, move || work.run())),
+            Step::Shutdown => stream.shutdown(Shutdown::Write)?,
+            Step::Close => return Ok(()),
+        }
+        steps += 1;
+        if steps == STEPS {
+            yielder.suspend(Wait::Turn);
+            steps = 0;
+        }
+    }
+}
+
+/// Inline, a call holds the worker; between two of them the others have their turn.
+fn run<T: Send + 'static>(
+    yielder: &Yielder,
+    shared: &Shared,
+    call: impl Fn() -> T + Copy + Send + 'static,
+) -> T {
+    if shared.options.block == Block::Offload {
+        let (send, result) = mpsc::channel();
+        let call = Box::new(move || drop(send.send(call())));
+        // Late for all is better than never for one: without a thread, the call is made here.
+        if yielder.suspend(Wait::Call(call)) == Woken::Ready
+            && let Ok(result) = result.recv()
+        {
+            return result;
+        }
+    }
+    let result = call();
+    yielder.suspend(Wait::Turn);
+    result
+}
