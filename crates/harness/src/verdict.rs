@@ -61,7 +61,9 @@ fn judge(course: &Course, model: &Model, trial: &Trial) -> (Outcome, Option<Stri
     if !complaints.is_empty() {
         return (Outcome::Inconsistent, Some(complaints.join("; ")));
     }
-    if outcome.requests == 0 {
+    // With few active connections among many, none of them may be among those that a pool serves.
+    let missed_all = outcome.active < outcome.connections && starved_as_declared(model, trial);
+    if outcome.requests == 0 && !missed_all {
         let detail = format!(
             "it announced itself, took {} connections and answered no request{}{}",
             outcome.established,
