@@ -27,9 +27,7 @@ struct Step {
     run: fn(&Shell) -> anyhow::Result<Counts>,
 }
 
-const PAGE: &str = "page";
-
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { name: "format", does: "every file is as rustfmt writes it", run: format },
     Step { name: "lint", does: "clippy has nothing to say, tests and benches included", run: lint },
     Step { name: "docs", does: "the documentation builds without a warning", run: docs },
@@ -38,7 +36,8 @@ const STEPS: [Step; 6] = [
         does: "every contestant at 1,000 connections, the loops at 10,000",
         run: smoke,
     },
-    Step { name: PAGE, does: "the page in a real browser", run: page },
+    Step { name: "page", does: "the page in a real browser", run: page },
+    Step { name: "nginx", does: "the generator's count against nginx's own", run: nginx },
     Step { name: "test", does: "every test, and every bench once", run: test },
 ];
 
@@ -71,13 +70,13 @@ pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All tests that ran; those that the step `test` skips and the step `page` runs count once.
+/// All tests that ran; those that the step `test` skips and another step runs count once.
 fn sum(results: impl Iterator<Item = (&'static str, Counts)>) -> Counts {
     let (mut sum, mut ran_apart) = (Counts::default(), 0);
     for (step, counts) in results {
         sum += counts;
-        if step == PAGE {
-            ran_apart = counts.passed;
+        if step != "test" {
+            ran_apart += counts.passed;
         }
     }
     sum.skipped = sum.skipped.saturating_sub(ran_apart);
@@ -139,18 +138,21 @@ fn run_contestants(shell: &Shell, options: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Those tests are ignored in the step `test`, for the sake of people without a browser.
+/// Ignored in the step `test`, for the sake of people without a browser.
 fn page(shell: &Shell) -> anyhow::Result<Counts> {
-    let (counts, succeeded) =
-        counted::run(cargo(shell).args(["test", "--package", "report", "--", "--ignored"]))?;
-    ensure!(
-        succeeded,
-        "{counts}; the page needs chromium: apt-get install chromium chromium-driver"
-    );
-    ensure!(
-        counts.passed > 0,
-        "no test opened the page; look for `#[ignore]` in crates/report/tests"
-    );
+    ignored(shell, "report", "browser", "chromium chromium-driver")
+}
+
+/// Ignored in the step `test`, for the sake of people without that server.
+fn nginx(shell: &Shell) -> anyhow::Result<Counts> {
+    ignored(shell, "load", "nginx", "nginx")
+}
+
+fn ignored(shell: &Shell, package: &str, test: &str, needs: &str) -> anyhow::Result<Counts> {
+    let command = ["test", "--package", package, "--test", test, "--", "--ignored"];
+    let (counts, succeeded) = counted::run(cargo(shell).args(command))?;
+    ensure!(succeeded, "{counts}; these tests need other programs: apt-get install {needs}");
+    ensure!(counts.passed > 0, "no test ran; look for `#[ignore]` in {package}'s tests/{test}.rs");
     Ok(counts)
 }
 
@@ -170,7 +172,7 @@ mod tests {
         let page = Counts { passed: 2, failed: 0, skipped: 0 };
         let test = Counts { passed: 100, failed: 0, skipped: 3 };
         assert_eq!(
-            sum([(PAGE, page), ("test", test)].into_iter()).to_string(),
+            sum([("page", page), ("test", test)].into_iter()).to_string(),
             "102 passed, 0 failed, 1 skipped"
         );
         assert_eq!(

@@ -21,16 +21,19 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve until SIGTERM; prints `listening ADDRESS` and nothing else
-    #[command(after_help = "Example:\n  serve --listen 127.0.0.1:8080 --service http --workers 2")]
+    #[command(
+        after_help = "Example:\n  c10k serve mio-loop --listen 127.0.0.1:8080 --service http --workers 2"
+    )]
     Serve(ServeOptions),
     /// Fetch URLs; prints one JSON line per fetch, in order, and a summary line
     #[command(
-        after_help = "Examples:\n  fetch --concurrency 10 http://127.0.0.1:8080/ echo://127.0.0.1:7/hello\n  \
-                            fetch --scenario ten-slow-servers --server 127.0.0.1:8080"
+        after_help = "Examples:\n  c10k fetch mio-loop --concurrency 10 http://127.0.0.1:8080/ echo://127.0.0.1:7/hello\n  \
+                            c10k fetch mio-loop --scenario ten-slow-servers --server 127.0.0.1:8080\n\n\
+                            Exit status 0 also when a fetch failed: its line says why, and the summary counts it."
     )]
     Fetch(FetchOptions),
     /// Run a scheduling idiom on this model's own timers; prints one JSON line
-    #[command(after_help = "Example:\n  idiom parallel --sleeps 40,30,20")]
+    #[command(after_help = "Example:\n  c10k idiom mio-loop parallel --sleeps 40,30,20")]
     Idiom(IdiomOptions),
 }
 

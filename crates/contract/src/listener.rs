@@ -75,6 +75,7 @@ fn in_use(error: &io::Error, address: SocketAddr) -> io::Error {
         io::ErrorKind::AddrInUse => {
             "; end the process that listens there or choose another port (`ss -ltnp` shows it)"
         }
+        io::ErrorKind::AddrNotAvailable => "; choose an address of this machine, such as 127.0.0.1",
         io::ErrorKind::PermissionDenied => "; choose a port above 1023",
         _ => "",
     };

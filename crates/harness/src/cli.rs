@@ -17,7 +17,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit status: 0 done, 1 failed, 2 called wrongly, 130 interrupted.";
+const EXIT_CODES: &str = "Examples:\n  c10k run                every model, at most 6 minutes\n  c10k doctor             what this machine allows\n  c10k verify             are the contestants correct?\n\nExit status: 0 done, 1 failed, 2 called wrongly, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -41,6 +41,7 @@ pub(crate) enum Command {
     )]
     Verify(VerifyArgs),
     /// List the contestants: name, family, mechanism, runtime, lines of code
+    #[command(after_help = "Examples:\n  c10k models\n  c10k models --json")]
     Models(ModelsArgs),
     /// Start one contestant's server by hand; the arguments are the contestant's
     #[command(
@@ -219,7 +220,7 @@ pub(crate) struct ModelsArgs {
 #[command(disable_help_flag = true)]
 pub(crate) struct ByHand {
     /// The contestant; `c10k models` lists them
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", allow_hyphen_values = true)]
     pub(crate) model: String,
     /// Passed on as they are; `--help` after the model is the contestant's
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]

@@ -21,7 +21,8 @@ struct State {
     group: Option<Pid>,
 }
 
-/// From now on Ctrl-C (and a polite kill) asks the run to end.
+/// From now on Ctrl-C asks the run to end. SIGTERM and SIGHUP keep their meaning, so that `nohup` does: what was
+/// measured is on the disk, the kernel ends the contestant, and the run can be resumed.
 pub fn catch() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         let mut state = state();

@@ -4,7 +4,8 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser as _};
 use harness::by_hand;
 use harness::doctor;
 use harness::exit::{Exit, USAGE, UsageError};
@@ -16,7 +17,7 @@ use harness::run::{self, Context};
 use harness::verify;
 use harness::workspace::{self, Profile};
 
-use crate::cli::{Cli, Command, RunArgs, VerifyArgs};
+use crate::cli::{ByHand, Cli, Command, RunArgs, VerifyArgs};
 
 fn main() -> ExitCode {
     match execute(Cli::parse().command) {
@@ -37,15 +38,9 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Doctor(args) => doctor::doctor(&registry, args.connections, args.json),
         Command::Verify(args) => check(args, &registry),
         Command::Models(args) => models::models(&registry, args.json),
-        Command::Serve(args) => {
-            by_hand::become_contestant(&registry, "serve", &args.model, &args.args)
-        }
-        Command::Fetch(args) => {
-            by_hand::become_contestant(&registry, "fetch", &args.model, &args.args)
-        }
-        Command::Idiom(args) => {
-            by_hand::become_contestant(&registry, "idiom", &args.model, &args.args)
-        }
+        Command::Serve(args) => by_hand("serve", &args, &registry),
+        Command::Fetch(args) => by_hand("fetch", &args, &registry),
+        Command::Idiom(args) => by_hand("idiom", &args, &registry),
     }
 }
 
@@ -66,9 +61,20 @@ fn measure(args: &RunArgs, registry: Registry) -> anyhow::Result<Exit> {
 }
 
 fn check(args: VerifyArgs, registry: &Registry) -> anyhow::Result<Exit> {
+    let asked = verify::Asked { models: args.models, cases: args.cases };
+    let selection = asked.among(registry)?;
     if !args.no_build {
         workspace::build(&workspace::root()?, Profile::of_this_binary())?;
     }
-    let selection = verify::Selection { models: args.models, cases: args.cases, jobs: args.jobs };
-    verify::verify(registry, &selection, args.json)
+    verify::verify(&selection, args.jobs, args.json)
+}
+
+fn by_hand(verb: &str, args: &ByHand, registry: &Registry) -> anyhow::Result<Exit> {
+    // Behind the model `--help` is the contestant's, so clap leaves it alone everywhere.
+    if matches!(args.model.as_str(), "--help" | "-h") {
+        let mut cli = Cli::command();
+        cli.find_subcommand_mut(verb).context("the verb is a command")?.print_help()?;
+        return Ok(Exit::Done);
+    }
+    by_hand::become_contestant(registry, verb, &args.model, &args.args)
 }

@@ -25,7 +25,8 @@ impl Sources {
     #[must_use]
     pub fn of(root: &Path, model: &Model) -> Self {
         let folder = root.join("crates/models").join(&model.name).join("src");
-        let (server, client) = (pages(&folder, "server"), pages(&folder, "client"));
+        let (client, server): (Vec<Page>, Vec<Page>) =
+            pages(&folder, "").into_iter().partition(|(file, _)| file.starts_with("client"));
         Self { server_lines: lines(&server), client_lines: lines(&client), server: joined(&server) }
     }
 }
@@ -33,22 +34,27 @@ impl Sources {
 /// A page's name and text.
 type Page = (String, String);
 
-/// `server.rs` and, where it has parts, `server/*.rs`, by name; a file of unit tests is no part.
-fn pages(folder: &Path, name: &str) -> Vec<Page> {
-    let mut parts: Vec<String> = std::fs::read_dir(folder.join(name))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-        .filter(|file| file != "tests.rs")
-        .map(|file| format!("{name}/{file}"))
-        .collect();
-    parts.sort();
-    let all = std::iter::once(format!("{name}.rs")).chain(parts);
-    all.filter_map(|file| std::fs::read_to_string(folder.join(&file)).ok().map(|text| (file, text)))
-        .collect()
+/// Every page of a contestant, `server.rs` first; the few lines of `main.rs` and files of unit tests are none.
+///
+/// What a server needs of its own is the server's, whether it stands in `server/` or beside it: an event loop or an
+/// executor that one model brings along would otherwise look free.
+fn pages(folder: &Path, within: &str) -> Vec<Page> {
+    let mut entries: Vec<_> =
+        std::fs::read_dir(folder.join(within)).into_iter().flatten().flatten().collect();
+    entries.sort_by_key(|entry| (entry.file_name() != "server.rs", entry.path()));
+    let mut pages = Vec::new();
+    for entry in entries {
+        let Some(name) = entry.file_name().to_str().map(|name| format!("{within}{name}")) else {
+            continue;
+        };
+        let is_page = entry.path().extension().is_some_and(|extension| extension == "rs");
+        if entry.path().is_dir() {
+            pages.extend(self::pages(folder, &format!("{name}/")));
+        } else if is_page && name != "main.rs" && !name.ends_with("tests.rs") {
+            pages.extend(std::fs::read_to_string(entry.path()).ok().map(|text| (name, text)));
+        }
+    }
+    pages
 }
 
 fn lines(pages: &[Page]) -> Option<u64> {
@@ -136,13 +142,14 @@ mod tests {
     fn a_page_in_parts_counts_them_all_but_its_tests() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("server")).unwrap();
-        for file in ["server.rs", "server/part.rs", "server/tests.rs"] {
+        for file in ["server.rs", "executor.rs", "main.rs", "server/part.rs", "server/tests.rs"] {
             std::fs::write(folder.path().join(file), "fn one() {}\n").unwrap();
         }
-        let pages = pages(folder.path(), "server");
-        assert_eq!(lines(&pages), Some(2));
+        let pages = pages(folder.path(), "");
+        let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["server.rs", "executor.rs", "server/part.rs"]);
+        assert_eq!(lines(&pages), Some(3));
         assert!(joined(&pages).unwrap().contains("// server/part.rs"));
-        assert_eq!(lines(&super::pages(folder.path(), "client")), None);
     }
 
     #[test]

@@ -159,9 +159,10 @@ fn measure(
 }
 
 fn launch(setup: &Setup, trial: &Trial) -> Launch {
-    let mut args: Vec<String> = ["serve", "--listen", "127.0.0.1:0", "--service", &trial.service]
-        .map(str::to_owned)
-        .to_vec();
+    let service = ["serve", "--listen", "127.0.0.1:0", "--service", &trial.service];
+    // A killed harness stops nobody: the kernel does it.
+    let mut args: Vec<String> =
+        service.into_iter().chain(["--die-with-parent"]).map(str::to_owned).collect();
     if let Some(workers) = trial.settings.workers {
         args.extend(["--workers".into(), workers.to_string()]);
     }

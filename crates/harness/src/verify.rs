@@ -13,19 +13,41 @@ use serde_json::{Value, json};
 use crate::battery::{CASES, Case, Subject, Verdict};
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::registry::Registry;
+use crate::registry::{Model, Registry};
 use crate::summary::table;
 use crate::workspace;
 
-/// What is tried, and how many tries run side by side.
+/// What was asked for by name.
 #[derive(Debug)]
-pub struct Selection {
+pub struct Asked {
     /// Models, all without one.
     pub models: Option<Vec<String>>,
     /// Cases, all without one.
     pub cases: Option<Vec<String>>,
-    /// Tries at once.
-    pub jobs: NonZero<usize>,
+}
+
+/// What is tried.
+#[derive(Debug)]
+pub struct Selection {
+    subjects: Vec<Subject>,
+    cases: Vec<&'static Case>,
+}
+
+impl Asked {
+    /// The models and cases of those names, or an error that lists the names there are.
+    pub fn among(&self, registry: &Registry) -> anyhow::Result<Selection> {
+        let models = match &self.models {
+            Some(names) => {
+                names.iter().map(|name| registry.get(name)).collect::<Result<Vec<_>, _>>()?
+            }
+            None => registry.models.iter().collect(),
+        };
+        let binaries = workspace::binaries()?;
+        let subject =
+            |model: &Model| Subject { model: model.clone(), program: binaries.join(&model.name) };
+        let subjects = models.into_iter().map(subject).collect();
+        Ok(Selection { subjects, cases: selected_cases(self.cases.as_deref())? })
+    }
 }
 
 /// One case tried on one model.
@@ -39,27 +61,15 @@ pub struct Tried {
     pub verdict: Verdict,
 }
 
-/// Runs the battery and prints it; fails when a model does.
-pub fn verify(registry: &Registry, selection: &Selection, json: bool) -> anyhow::Result<Exit> {
-    let models = match &selection.models {
-        Some(names) => {
-            names.iter().map(|name| registry.get(name)).collect::<Result<Vec<_>, _>>()?
-        }
-        None => registry.models.iter().collect(),
-    };
-    let cases = selected_cases(selection.cases.as_deref())?;
-    let binaries = workspace::binaries()?;
-    let subject = |model: &&crate::registry::Model| Subject {
-        model: (*model).clone(),
-        program: binaries.join(&model.name),
-    };
-    let subjects: Vec<Subject> = models.iter().map(subject).collect();
+/// Runs the battery, so many tries at once, and prints it; fails when a model does.
+pub fn verify(selection: &Selection, jobs: NonZero<usize>, json: bool) -> anyhow::Result<Exit> {
+    let Selection { subjects, cases } = selection;
     interrupt::catch()?;
-    let tried = run(&subjects, &cases, selection.jobs);
+    let tried = run(subjects, cases, jobs);
     if json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&subjects, &cases, &tried))?);
+        println!("{}", serde_json::to_string_pretty(&as_json(subjects, cases, &tried))?);
     } else {
-        print(&subjects, &cases, &tried);
+        print(subjects, cases, &tried);
     }
     let failed = tried.iter().any(|one| matches!(one.verdict, Verdict::Fail(_)));
     Ok(match (interrupt::requested(), failed) {

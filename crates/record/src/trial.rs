@@ -31,7 +31,7 @@ pub struct Trial {
     pub variant: String,
     /// Which repeat of the cell, from 1.
     pub repeat: u32,
-    /// Which attempt at this repeat, from 1; a noisy trial earns another.
+    /// Which attempt at this repeat, from 1; an interrupted trial earns another when its run is resumed.
     pub attempt: u32,
     /// Place in the run's seeded order, from 1.
     pub order: u32,

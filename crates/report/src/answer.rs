@@ -74,7 +74,10 @@ pub(crate) fn ground(run: &Run, groups: &[Group<'_>]) -> String {
 
 /// Who served every connection, and who did not.
 fn service(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
-    let whole: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.unranked.is_none()).collect();
+    // Noise taints times, not who was served.
+    let served_all =
+        |cell: &&Cell| !cell.behind.is_empty() && cell.ended(Outcome::Ok) == cell.attempts.len();
+    let whole: Vec<&Cell> = cells.iter().copied().filter(served_all).collect();
     let starved = cells.iter().copied().filter(|cell| cell.ended(Outcome::Starved) > 0);
     let mut pieces = Vec::new();
     if let Some(first) = whole.first() {
