@@ -31,7 +31,7 @@ pub(crate) fn answer(group: &Group<'_>, table: &str) -> Option<Answer> {
     let cells: Vec<&Cell> = group.at(connections).collect();
     let sentences = [
         service(&cells),
-        failures(&cells),
+        left_out(&cells),
         best(&CPU, "server CPU per request", &cells),
         best(&MEMORY, "memory per connection (the kernel's part aside)", &cells),
         rate(&cells),
@@ -127,14 +127,17 @@ fn service(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
     })
 }
 
-/// Who could not be measured at all.
-fn failures(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
-    let failed = |cell: &&&Cell| !matches!(cell.outcome, Outcome::Ok | Outcome::Starved);
+/// Whose figures are in no ranking: who leads here may lead only because they are missing.
+fn left_out(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
-    for cell in cells.iter().filter(failed) {
+    for cell in cells.iter().filter(|cell| cell.unranked.is_some()) {
+        let why = match cell.outcome {
+            Outcome::Ok => "noisy",
+            outcome => words::outcome(outcome),
+        };
         pieces.push(plain(if pieces.is_empty() { "Not ranked: " } else { ", " }));
         pieces.push(name(cell));
-        pieces.push(plain(format!(" ({})", words::outcome(cell.outcome))));
+        pieces.push(plain(format!(" ({why})")));
     }
     (!pieces.is_empty()).then(|| {
         pieces.push(plain("."));
