@@ -22,13 +22,14 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use crate::poller::Poller;
 use crate::scheduler::{STEPS, Scheduler, Wait, Yielder};
 
-fn scheduler() -> io::Result<Rc<Scheduler>> {
+fn scheduler() -> io::Result<Scheduler> {
     // Nothing here blocks, so the pool starts no thread.
     Ok(Scheduler::new(Poller::new()?, Pool::new(NonZero::<usize>::MIN)))
 }
 
 /// What the coroutines share: one thread runs them all, and none holds a borrow when it suspends itself.
 struct Shared {
+    scheduler: Scheduler,
     waiting: RefCell<Enumerate<vec::IntoIter<Exchange>>>,
     fetched: RefCell<Vec<(usize, Fetched)>>,
     buffer: RefCell<Vec<u8>>,
@@ -40,16 +41,16 @@ pub(crate) fn fetch(
 ) -> io::Result<Vec<Fetched>> {
     let count = exchanges.len();
     let shared = Rc::new(Shared {
+        scheduler: scheduler()?,
         waiting: RefCell::new(exchanges.into_iter().enumerate()),
         fetched: RefCell::default(),
         buffer: RefCell::new(vec![0; READ_SIZE]),
     });
-    let scheduler = scheduler()?;
     for _ in 0..concurrency.get().min(count) {
-        let shared = Rc::clone(&shared);
-        scheduler.spawn(move |yielder, scheduler| download_all(yielder, scheduler, &shared))?;
+        let downloading = Rc::clone(&shared);
+        shared.scheduler.spawn(move |yielder| download_all(yielder, &downloading))?;
     }
-    scheduler.run_until(|| shared.fetched.borrow().len() == count)?;
+    shared.scheduler.run_until(|| shared.fetched.borrow().len() == count)?;
     let mut fetched = shared.fetched.take();
     if fetched.len() < count {
         return Err(io::Error::other("a fetch panicked"));
@@ -59,22 +60,17 @@ pub(crate) fn fetch(
 }
 
 /// Downloads until the list is empty.
-fn download_all(yielder: &Yielder, scheduler: &Scheduler, shared: &Shared) {
+fn download_all(yielder: &Yielder, shared: &Shared) {
     loop {
         let next = shared.waiting.borrow_mut().next();
         let Some((place, mut exchange)) = next else { return };
-        let result = download(yielder, scheduler, shared, &mut exchange);
+        let result = download(yielder, shared, &mut exchange);
         shared.fetched.borrow_mut().push((place, exchange.finish(result)));
     }
 }
 
 /// Whether connecting succeeds is said by the first write, which waits for it.
-fn download(
-    yielder: &Yielder,
-    scheduler: &Scheduler,
-    shared: &Shared,
-    exchange: &mut Exchange,
-) -> io::Result<()> {
+fn download(yielder: &Yielder, shared: &Shared, exchange: &mut Exchange) -> io::Result<()> {
     let address = exchange.connect_to();
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -83,14 +79,14 @@ fn download(
         Err(Errno::INPROGRESS) => {}
         result => result?,
     }
-    scheduler.poller.register(&stream)?;
-    converse(yielder, stream, shared, exchange)
+    shared.scheduler.poller.register(&stream)?;
+    converse(yielder, shared, stream, exchange)
 }
 
 fn converse(
     yielder: &Yielder,
-    mut stream: TcpStream,
     shared: &Shared,
+    mut stream: TcpStream,
     exchange: &mut Exchange,
 ) -> io::Result<()> {
     let descriptor = stream.as_raw_fd();
@@ -133,70 +129,77 @@ fn converse(
     }
 }
 
-/// Which sleep ended, and when.
-type Finished = Rc<RefCell<Vec<(usize, Instant)>>>;
+/// What the coroutines of an idiom share.
+struct Sleeps {
+    scheduler: Scheduler,
+    durations: Vec<Duration>,
+    /// Which sleep ended, and when.
+    finished: RefCell<Vec<(usize, Instant)>>,
+    ticks: RefCell<Vec<Instant>>,
+}
 
 pub(crate) fn idiom(idiom: Idiom, sleeps: &[Duration]) -> io::Result<IdiomOutcome> {
-    let (finished, ticks) = (Finished::default(), Rc::new(RefCell::new(Vec::new())));
-    let scheduler = scheduler()?;
+    let (scheduler, durations) = (scheduler()?, sleeps.to_vec());
+    let (finished, ticks) = (RefCell::default(), RefCell::default());
+    let sleeps = Rc::new(Sleeps { scheduler, durations, finished, ticks });
+    let count = sleeps.durations.len();
     match idiom {
         Idiom::Sequential => {
-            let (sleeps, finished) = (sleeps.to_vec(), Rc::clone(&finished));
-            scheduler.spawn(move |yielder, _| {
-                let nap = |(index, &duration)| nap(yielder, index, duration, &finished);
-                sleeps.iter().enumerate().for_each(nap);
-            })?;
+            let all = Rc::clone(&sleeps);
+            sleeps
+                .scheduler
+                .spawn(move |yielder| (0..count).for_each(|index| all.nap(yielder, index)))?;
         }
-        Idiom::Parallel => parallel(&scheduler, sleeps, &finished)?,
-        Idiom::Chained => chained(&scheduler, sleeps.into(), 0, Rc::clone(&finished))?,
+        Idiom::Parallel => parallel(&sleeps)?,
+        Idiom::Chained => chained(&sleeps, 0)?,
         Idiom::Timer => {
-            parallel(&scheduler, sleeps, &finished)?;
-            let ticks = Rc::clone(&ticks);
-            scheduler.spawn(move |yielder, _| tick(yielder, &ticks))?;
+            parallel(&sleeps)?;
+            let ticking = Rc::clone(&sleeps);
+            sleeps.scheduler.spawn(move |yielder| ticking.tick(yielder))?;
         }
     }
-    scheduler.run_until(|| finished.borrow().len() == sleeps.len())?;
-    if finished.borrow().len() < sleeps.len() {
+    sleeps.scheduler.run_until(|| sleeps.finished.borrow().len() == count)?;
+    if sleeps.finished.borrow().len() < count {
         return Err(io::Error::other("a sleep was not started"));
     }
-    Ok(IdiomOutcome { finished: finished.take(), ticks: ticks.take() })
+    Ok(IdiomOutcome { finished: sleeps.finished.take(), ticks: sleeps.ticks.take() })
 }
 
-fn nap(yielder: &Yielder, index: usize, duration: Duration, finished: &Finished) {
-    yielder.suspend(Wait::Time(Instant::now() + duration));
-    finished.borrow_mut().push((index, Instant::now()));
-}
-
-fn parallel(scheduler: &Rc<Scheduler>, sleeps: &[Duration], finished: &Finished) -> io::Result<()> {
-    sleeps.iter().enumerate().try_for_each(|(index, &duration)| {
-        let finished = Rc::clone(finished);
-        scheduler.spawn(move |yielder, _| nap(yielder, index, duration, &finished))
+fn parallel(sleeps: &Rc<Sleeps>) -> io::Result<()> {
+    (0..sleeps.durations.len()).try_for_each(|index| {
+        let one = Rc::clone(sleeps);
+        sleeps.scheduler.spawn(move |yielder| one.nap(yielder, index))
     })
 }
 
 /// Each coroutine is started by the end of the one before.
-fn chained(
-    scheduler: &Rc<Scheduler>,
-    sleeps: Rc<[Duration]>,
-    index: usize,
-    finished: Finished,
-) -> io::Result<()> {
-    let Some(&duration) = sleeps.get(index) else { return Ok(()) };
-    scheduler.spawn(move |yielder, scheduler| {
-        nap(yielder, index, duration, &finished);
-        if let Err(error) = chained(scheduler, sleeps, index + 1, finished) {
+fn chained(sleeps: &Rc<Sleeps>, index: usize) -> io::Result<()> {
+    if index == sleeps.durations.len() {
+        return Ok(());
+    }
+    let one = Rc::clone(sleeps);
+    sleeps.scheduler.spawn(move |yielder| {
+        one.nap(yielder, index);
+        if let Err(error) = chained(&one, index + 1) {
             eprintln!("failed to start the next coroutine: {error}");
         }
     })
 }
 
-/// Ticks for ever. The next tick is due a period after the last was due, so that lateness shows as jitter and never
-/// adds up to drift.
-fn tick(yielder: &Yielder, ticks: &RefCell<Vec<Instant>>) {
-    let mut due = Instant::now() + TIMER_PERIOD;
-    loop {
-        yielder.suspend(Wait::Time(due));
-        ticks.borrow_mut().push(Instant::now());
-        due += TIMER_PERIOD;
+impl Sleeps {
+    fn nap(&self, yielder: &Yielder, index: usize) {
+        yielder.suspend(Wait::Time(Instant::now() + self.durations[index]));
+        self.finished.borrow_mut().push((index, Instant::now()));
+    }
+
+    /// Ticks until it is dropped. The next tick is due a period after the last was due, so that lateness shows as
+    /// jitter and never adds up to drift.
+    fn tick(&self, yielder: &Yielder) {
+        let mut due = Instant::now() + TIMER_PERIOD;
+        loop {
+            yielder.suspend(Wait::Time(due));
+            self.ticks.borrow_mut().push(Instant::now());
+            due += TIMER_PERIOD;
+        }
     }
 }

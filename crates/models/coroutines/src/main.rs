@@ -4,6 +4,7 @@ mod client;
 mod poller;
 mod scheduler;
 mod server;
+mod stacks;
 
 fn main() -> std::process::ExitCode {
     contract::run(contract::Contestant {

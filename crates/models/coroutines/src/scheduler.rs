@@ -13,22 +13,16 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use contract::{Pool, listener};
 use corosensei::CoroutineResult;
-use corosensei::stack::DefaultStack;
 
 use crate::poller::Poller;
+use crate::stacks::Stacks;
 
-/// A page of it becomes memory when it is touched.
-const STACK_SIZE: usize = 64 * 1024;
-/// Stacks of coroutines that have ended, kept for those to come
-const SPARE_STACKS: usize = 1024;
-
-/// Steps of a coroutine that never has to wait until it gives way: 16 reads of 16 KiB are a quarter of a mebibyte.
+/// Steps of a coroutine that never has to wait, until it gives way: 16 reads of 16 KiB are a quarter of a mebibyte.
 pub(crate) const STEPS: usize = 16;
 
 /// What a coroutine waits for, said when it suspends itself.
@@ -63,39 +57,33 @@ type Coroutine = corosensei::Coroutine<Woken, Wait, ()>;
 pub(crate) struct Scheduler {
     pub(crate) poller: Poller,
     threads: Pool,
+    stacks: Stacks,
     /// Resumed from the next turn on.
     spawned: RefCell<Vec<Coroutine>>,
-    spare_stacks: RefCell<Vec<DefaultStack>>,
 }
 
 impl Scheduler {
-    pub(crate) fn new(poller: Poller, threads: Pool) -> Rc<Self> {
-        let (spawned, spare_stacks) = (RefCell::default(), RefCell::default());
-        Rc::new(Self { poller, threads, spawned, spare_stacks })
+    pub(crate) fn new(poller: Poller, threads: Pool) -> Self {
+        Self { poller, threads, stacks: Stacks::default(), spawned: RefCell::default() }
     }
 
     /// Starts a coroutine beside the one that calls.
     ///
     /// # Errors
     /// The system refuses a stack.
-    pub(crate) fn spawn(
-        self: &Rc<Self>,
-        body: impl FnOnce(&Yielder, &Rc<Self>) + 'static,
-    ) -> io::Result<()> {
-        let spare = self.spare_stacks.borrow_mut().pop();
-        let stack = spare.map_or_else(|| DefaultStack::new(STACK_SIZE), Ok)?;
-        let scheduler = Rc::clone(self);
-        let coroutine = Coroutine::with_stack(stack, move |yielder, _| body(yielder, &scheduler));
+    pub(crate) fn spawn(&self, body: impl FnOnce(&Yielder) + 'static) -> io::Result<()> {
+        let coroutine = Coroutine::with_stack(self.stacks.take()?, |yielder, _| body(yielder));
         self.spawned.borrow_mut().push(coroutine);
         Ok(())
     }
 
     /// Runs coroutines until that is so, or none is left. Those that have not ended by then are unwound.
-    pub(crate) fn run_until(self: Rc<Self>, done: impl Fn() -> bool) -> io::Result<()> {
+    pub(crate) fn run_until(&self, done: impl Fn() -> bool) -> io::Result<()> {
         let mut run = Run::new(self);
         loop {
             run.turn();
-            if done() || run.is_over() {
+            if done() || (run.coroutines.is_empty() && self.spawned.borrow().is_empty()) {
+                self.spawned.take();
                 return Ok(());
             }
             run.sleep()?;
@@ -104,62 +92,52 @@ impl Scheduler {
 }
 
 /// The coroutines of a scheduler that runs.
-struct Run {
-    scheduler: Rc<Scheduler>,
+struct Run<'a> {
+    scheduler: &'a Scheduler,
     /// By number, each with its time if it waits for one. Numbers are not used twice.
     coroutines: HashMap<u64, (Coroutine, Option<Instant>)>,
     next: u64,
     ready: VecDeque<(u64, Woken)>,
-    /// In the order in which they are due; with the descriptor that is waited for no longer.
+    /// Those that give way come behind whoever the sleep finds ready.
+    giving_way: VecDeque<(u64, Woken)>,
+    /// In the order in which they are due; with the descriptor that is then waited for no longer.
     times: BTreeMap<(Instant, u64), Option<RawFd>>,
     finish: mpsc::Sender<u64>,
     finished: mpsc::Receiver<u64>,
 }
 
-impl Run {
-    fn new(scheduler: Rc<Scheduler>) -> Self {
+impl<'a> Run<'a> {
+    fn new(scheduler: &'a Scheduler) -> Self {
+        let (ready, giving_way) = (VecDeque::new(), VecDeque::new());
+        let (coroutines, next, times) = (HashMap::new(), 0, BTreeMap::new());
         let (finish, finished) = mpsc::channel();
-        let (coroutines, ready, times) = (HashMap::new(), VecDeque::new(), BTreeMap::new());
-        Self { scheduler, coroutines, next: 0, ready, times, finish, finished }
+        Self { scheduler, coroutines, next, ready, giving_way, times, finish, finished }
     }
 
-    fn is_over(&self) -> bool {
-        self.coroutines.is_empty() && self.scheduler.spawned.borrow().is_empty()
-    }
-
-    /// Resumes each coroutine that is ready, once. Who is ready again comes in the next turn, behind whoever was woken.
+    /// Resumes the coroutines that are ready, and those that find at once what they wait for: an edge, of which each
+    /// sleep brings one at most.
     fn turn(&mut self) {
         for coroutine in self.scheduler.spawned.take() {
             self.coroutines.insert(self.next, (coroutine, None));
             self.ready.push_back((self.next, Woken::Ready));
             self.next += 1;
         }
-        for _ in 0..self.ready.len() {
-            let Some((number, woken)) = self.ready.pop_front() else { return };
-            self.resume(number, woken);
-        }
-    }
-
-    fn resume(&mut self, number: u64, woken: Woken) {
-        let Some((coroutine, _)) = self.coroutines.get_mut(&number) else { return };
-        match catch_unwind(AssertUnwindSafe(|| coroutine.resume(woken))) {
-            Ok(CoroutineResult::Yield(wait)) => self.suspend(number, wait),
-            // A panic has unwound the coroutine's stack, and comes out of `resume`: it ends this coroutine alone.
-            Ok(CoroutineResult::Return(())) | Err(_) => self.end(number),
-        }
-    }
-
-    fn end(&mut self, number: u64) {
-        let mut spare_stacks = self.scheduler.spare_stacks.borrow_mut();
-        if let Some((coroutine, _)) = self.coroutines.remove(&number)
-            && spare_stacks.len() < SPARE_STACKS
-        {
-            spare_stacks.push(coroutine.into_stack());
+        while let Some((number, woken)) = self.ready.pop_front() {
+            let Some((coroutine, _)) = self.coroutines.get_mut(&number) else { continue };
+            match catch_unwind(AssertUnwindSafe(|| coroutine.resume(woken))) {
+                Ok(CoroutineResult::Yield(wait)) => self.arrange(number, wait),
+                // A panic has unwound the coroutine's stack, and comes out of `resume`: it ends this coroutine alone.
+                Ok(CoroutineResult::Return(())) | Err(_) => {
+                    if let Some((ended, _)) = self.coroutines.remove(&number) {
+                        self.scheduler.stacks.put(ended.into_stack());
+                    }
+                }
+            }
         }
     }
 
     /// Arranges for the end of a wait.
-    fn suspend(&mut self, number: u64, wait: Wait) {
+    fn arrange(&mut self, number: u64, wait: Wait) {
         let poller = &self.scheduler.poller;
         match wait {
             Wait::Readable { descriptor, until } => {
@@ -171,16 +149,14 @@ impl Run {
             }
             Wait::Writable { descriptor } => poller.wait_writable(descriptor, number),
             Wait::Time(due) => self.wait_until(due, number, None),
-            Wait::Turn => self.ready.push_back((number, Woken::Ready)),
+            Wait::Turn => self.giving_way.push_back((number, Woken::Ready)),
             Wait::Call(call) => self.call(number, call),
         }
     }
 
     fn wait_until(&mut self, due: Instant, number: u64, descriptor: Option<RawFd>) {
         self.times.insert((due, number), descriptor);
-        if let Some((_, time)) = self.coroutines.get_mut(&number) {
-            *time = Some(due);
-        }
+        self.coroutines.entry(number).and_modify(|(_, time)| *time = Some(due));
     }
 
     fn call(&mut self, number: u64, call: Box<dyn FnOnce() + Send>) {
@@ -188,21 +164,20 @@ impl Run {
         let job = move || {
             // Its panic is its caller's, who finds no result.
             drop(catch_unwind(AssertUnwindSafe(call)));
-            if finish.send(number).is_ok() {
-                ring();
-            }
+            let _over = finish.send(number);
+            ring();
         };
         if let Err(error) = self.scheduler.threads.run(job) {
             let what = "failed to start a thread, so the scheduler blocks";
             let _pause: Duration = listener::back_off(what, &error);
-            self.ready.push_back((number, Woken::Refused));
+            self.giving_way.push_back((number, Woken::Refused));
         }
     }
 
     /// Sleeps unless there is something to do, and finds out who may go on.
     fn sleep(&mut self) -> io::Result<()> {
-        let scheduler = Rc::clone(&self.scheduler);
-        let idle = self.ready.is_empty() && scheduler.spawned.borrow().is_empty();
+        let scheduler = self.scheduler;
+        let idle = self.giving_way.is_empty() && scheduler.spawned.borrow().is_empty();
         let until = |due: &Instant| due.saturating_duration_since(Instant::now());
         let first = self.times.first_key_value().map(|((due, _), _)| until(due));
         let longest = if idle { first } else { Some(Duration::ZERO) };
@@ -210,15 +185,16 @@ impl Run {
         while let Ok(number) = self.finished.try_recv() {
             self.wake(number, Woken::Ready);
         }
-        while let Some(first) =
-            self.times.first_entry().filter(|first| first.key().0 <= Instant::now())
+        while let Some(entry) = self.times.first_entry()
+            && entry.key().0 <= Instant::now()
         {
-            let ((_, number), descriptor) = first.remove_entry();
+            let ((_, number), descriptor) = entry.remove_entry();
             if let Some(descriptor) = descriptor {
                 scheduler.poller.forget(descriptor);
             }
             self.wake(number, Woken::TimeOver);
         }
+        self.ready.append(&mut self.giving_way);
         Ok(())
     }
 
@@ -231,3 +207,6 @@ impl Run {
         self.ready.push_back((number, woken));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result
     for (poller, listener) in workers.drain(1..) {
         let (options, threads) = (*options, threads.clone());
         thread::Builder::new().spawn(move || {
-            if let Err(error) = work(poller, listener, options, threads) {
+            if let Err(error) = work(Scheduler::new(poller, threads), listener, options) {
                 // Half a server that keeps its port is worse than none.
                 eprintln!("a scheduler failed: {error}");
                 process::exit(1);
@@ -46,56 +46,42 @@ pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result
         })?;
     }
     let (poller, listener) = workers.remove(0);
-    work(poller, listener, *options, threads)
+    work(Scheduler::new(poller, threads), listener, *options)
 }
 
-/// What the connections of a worker share.
-struct Shared {
+/// What the coroutines of a worker share.
+struct Worker {
+    scheduler: Scheduler,
     options: ServeOptions,
-    /// One for all, with neither lock nor copy: what is read goes to a service before anybody else is resumed.
+    /// One for all, and no lock: what is read goes to a service before anybody else is resumed.
     buffer: RefCell<Vec<u8>>,
     stopped: Cell<bool>,
 }
 
-fn work(
-    poller: Poller,
-    listener: TcpListener,
-    options: ServeOptions,
-    threads: Pool,
-) -> io::Result<()> {
+fn work(scheduler: Scheduler, listener: TcpListener, options: ServeOptions) -> io::Result<()> {
     let (buffer, stopped) = (RefCell::new(vec![0; READ_SIZE]), Cell::new(false));
-    let shared = Rc::new(Shared { options, buffer, stopped });
-    let scheduler = Scheduler::new(poller, threads);
-    scheduler.poller.register(&listener)?;
-    let accepting = Rc::clone(&shared);
-    scheduler.spawn(move |yielder, scheduler| accept(yielder, scheduler, &listener, &accepting))?;
-    scheduler.run_until(|| shared.stopped.get())
+    let worker = Rc::new(Worker { scheduler, options, buffer, stopped });
+    worker.scheduler.poller.register(&listener)?;
+    let accepting = Rc::clone(&worker);
+    worker.scheduler.spawn(move |yielder| accept(yielder, &accepting, &listener))?;
+    worker.scheduler.run_until(|| worker.stopped.get())
 }
 
-fn accept(
-    yielder: &Yielder,
-    scheduler: &Rc<Scheduler>,
-    listener: &TcpListener,
-    shared: &Rc<Shared>,
-) {
+fn accept(yielder: &Yielder, worker: &Rc<Worker>, listener: &TcpListener) {
     let descriptor = listener.as_raw_fd();
     let sleep = |time| yielder.suspend(Wait::Time(Instant::now() + time));
     for step in 1_usize.. {
         match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok(stream) => {
-                if let Err(error) = start(stream.into(), scheduler, shared) {
+                if let Err(error) = start(worker, stream.into()) {
                     sleep(listener::back_off("failed to start a coroutine", &error));
                 }
             }
-            Err(Errno::AGAIN) => {
-                yielder.suspend(Wait::Readable { descriptor, until: None });
-            }
+            Err(Errno::AGAIN) => drop(yielder.suspend(Wait::Readable { descriptor, until: None })),
             Err(error) => match after_accept_error(&error.into()) {
                 AfterAccept::Stop => break,
                 AfterAccept::Retry => {}
-                AfterAccept::BackOff(pause) => {
-                    sleep(pause);
-                }
+                AfterAccept::BackOff(pause) => drop(sleep(pause)),
             },
         }
         if step.is_multiple_of(STEPS) {
@@ -105,33 +91,33 @@ fn accept(
     for nap in drain() {
         sleep(nap);
     }
-    shared.stopped.set(true);
+    worker.stopped.set(true);
 }
 
-/// A refused stack costs this client its connection.
-fn start(stream: TcpStream, scheduler: &Rc<Scheduler>, shared: &Rc<Shared>) -> io::Result<()> {
-    scheduler.poller.register(&stream)?;
-    let shared = Rc::clone(shared);
-    scheduler.spawn(move |yielder, _| drop(converse(yielder, stream, &shared)))
+/// A refused stack costs this client its connection, and the others a pause.
+fn start(worker: &Rc<Worker>, stream: TcpStream) -> io::Result<()> {
+    worker.scheduler.poller.register(&stream)?;
+    let conversing = Rc::clone(worker);
+    worker.scheduler.spawn(move |yielder| drop(converse(yielder, &conversing, stream)))
 }
 
-fn converse(yielder: &Yielder, mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
-    let descriptor = stream.as_raw_fd();
-    let mut service = Service::new(&shared.options);
+fn converse(yielder: &Yielder, worker: &Worker, mut stream: TcpStream) -> io::Result<()> {
+    let (descriptor, block) = (stream.as_raw_fd(), worker.options.block);
+    let mut service = Service::new(&worker.options);
     // A read that does not fill the buffer has emptied the socket: no second read asks for more.
     let mut emptied = true;
     let mut steps = 0;
     loop {
         match service.step() {
-            Step::Read { deadline } if emptied => {
-                match yielder.suspend(Wait::Readable { descriptor, until: deadline }) {
-                    Woken::TimeOver => service.expired(),
-                    _ => emptied = false,
-                }
+            Step::Read { deadline: until } if emptied => {
                 steps = 0;
+                emptied = yielder.suspend(Wait::Readable { descriptor, until }) == Woken::TimeOver;
+                if emptied {
+                    service.expired();
+                }
             }
             Step::Read { .. } => {
-                let mut buffer = shared.buffer.borrow_mut();
+                let mut buffer = worker.buffer.borrow_mut();
                 match stream.read(&mut buffer) {
                     Ok(count) => {
                         emptied = count < buffer.len();
@@ -156,10 +142,10 @@ fn converse(yielder: &Yielder, mut stream: TcpStream, shared: &Shared) -> io::Re
                 service.waited();
             }
             Step::Block(duration) => {
-                run(yielder, shared, move || thread::sleep(duration));
+                run(yielder, block, move || thread::sleep(duration));
                 service.waited();
             }
-            Step::Compute(work) => service.computed(run(yielder, shared, move || work.run())),
+            Step::Compute(work) => service.computed(run(yielder, block, move || work.run())),
             Step::Shutdown => stream.shutdown(Shutdown::Write)?,
             Step::Close => return Ok(()),
         }
@@ -174,10 +160,10 @@ fn converse(yielder: &Yielder, mut stream: TcpStream, shared: &Shared) -> io::Re
 /// Inline, a call holds the worker; between two of them the others have their turn.
 fn run<T: Send + 'static>(
     yielder: &Yielder,
-    shared: &Shared,
+    block: Block,
     call: impl Fn() -> T + Copy + Send + 'static,
 ) -> T {
-    if shared.options.block == Block::Offload {
+    if block == Block::Offload {
         let (send, result) = mpsc::channel();
         let call = Box::new(move || drop(send.send(call())));
         // Late for all is better than never for one: without a thread, the call is made here.

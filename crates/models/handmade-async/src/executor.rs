@@ -8,14 +8,14 @@
 //!
 //! Read `tasks.rs` first: it says what a waker is. The rest is who wakes: `reactor.rs`, `timer.rs`, `join.rs`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use contract::Pool;
@@ -24,6 +24,9 @@ use crate::join::{JoinHandle, Promise, promise};
 use crate::reactor::Reactor;
 use crate::tasks::{Ready, Task, Tasks};
 use crate::timer::Timers;
+
+/// Reads, writes and accepts of a task until it is the others' turn: 16 reads of 16 KiB are a quarter of a mebibyte.
+const BUDGET: usize = 16;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Executor>>> = const { RefCell::new(None) };
@@ -36,6 +39,10 @@ pub(crate) struct Executor {
     ready: Arc<Ready>,
     /// Spawned in this turn, polled from the next one on.
     spawned: RefCell<Vec<Task>>,
+    /// Those that give way come behind whoever the sleep finds ready.
+    giving_way: RefCell<Vec<Waker>>,
+    /// What is left to the task that is being polled.
+    budget: Cell<usize>,
 }
 
 /// The executor that runs the calling task.
@@ -53,8 +60,14 @@ pub(crate) fn block_on<T: 'static>(
 ) -> io::Result<T> {
     let ready = Ready::new(reactor.bell());
     let mut tasks = Tasks::new(Arc::clone(&ready));
-    let (timers, spawned) = (Timers::default(), RefCell::default());
-    let executor = Rc::new(Executor { reactor, timers, ready, spawned });
+    let executor = Rc::new(Executor {
+        reactor,
+        timers: Timers::default(),
+        ready,
+        spawned: RefCell::default(),
+        giving_way: RefCell::default(),
+        budget: Cell::new(BUDGET),
+    });
     CURRENT.set(Some(Rc::clone(&executor)));
     let main = spawn(main);
     let result = loop {
@@ -75,11 +88,23 @@ pub(crate) fn block_on<T: 'static>(
 impl Executor {
     /// Sleeps unless there is something to do, and wakes the tasks that have waited for what ended it.
     fn sleep(&self) -> io::Result<()> {
-        let idle = self.spawned.borrow().is_empty() && self.ready.fall_asleep();
+        let busy = !self.spawned.borrow().is_empty() || !self.giving_way.borrow().is_empty();
+        let idle = !busy && self.ready.fall_asleep();
         let longest = if idle { self.timers.timeout() } else { Some(Duration::ZERO) };
         self.reactor.sleep(longest, || self.ready.get_up())?;
         self.timers.wake();
+        self.giving_way.borrow_mut().drain(..).for_each(Waker::wake);
         Ok(())
+    }
+
+    /// Takes one from the task's budget. Without it, a client that sends as fast as it is answered would be the only one.
+    pub(crate) fn spend(&self, context: &Context<'_>) -> Poll<()> {
+        let Some(left) = self.budget.get().checked_sub(1) else {
+            self.giving_way.borrow_mut().push(context.waker().clone());
+            return Poll::Pending;
+        };
+        self.budget.set(left);
+        Poll::Ready(())
     }
 }
 
@@ -101,7 +126,7 @@ impl<T> Future for Spawned<T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        current().reactor.fill_budget();
+        current().budget.set(BUDGET);
         let poll = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(context)));
         let result = match poll {
             Ok(poll) => Ok(ready!(poll)),
@@ -125,25 +150,16 @@ pub(crate) async fn unblock<T: Send + 'static>(
     Ok(handle.await.unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
-/// Lets the others have their turn.
+/// Gives way to all that are ready.
 pub(crate) async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    current().budget.set(0);
+    poll_fn(|context| current().spend(context)).await;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::timer::{sleep, timeout_at};
-    use std::cell::Cell;
     use std::num::NonZero;
     use std::time::Instant;
 
@@ -181,6 +197,25 @@ mod tests {
             }
         });
         assert_eq!(*order.borrow(), ["a", "b", "a", "b"]);
+    }
+
+    #[test]
+    fn who_never_waits_gives_way_when_its_budget_is_spent() {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let (busy, other) = (Rc::clone(&order), Rc::clone(&order));
+        run(async move {
+            let busy = spawn(async move {
+                for count in 1..=2 * BUDGET {
+                    poll_fn(|context| current().spend(context)).await;
+                    busy.borrow_mut().push(count);
+                }
+            });
+            let other = spawn(async move { other.borrow_mut().push(0) });
+            busy.await.unwrap();
+            other.await.unwrap();
+        });
+        let place_of_other = order.borrow().iter().position(|&count| count == 0);
+        assert_eq!(place_of_other, Some(BUDGET));
     }
 
     #[test]

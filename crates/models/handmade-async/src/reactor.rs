@@ -6,12 +6,12 @@
 //!
 //! A socket is registered once, for both directions, and reported when something changes: an edge.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
@@ -20,8 +20,6 @@ use rustix::io::Errno;
 
 /// Events taken from one wait: a tenth of ten thousand that are all active.
 const EVENTS: usize = 1024;
-/// Reads, writes and accepts of a task until it is the others' turn: 16 reads of 16 KiB are a quarter of a mebibyte.
-const BUDGET: usize = 16;
 /// No descriptor's number.
 const BELL: u64 = u64::MAX;
 
@@ -31,8 +29,6 @@ pub(crate) struct Reactor {
     bell: Arc<OwnedFd>,
     /// By descriptor.
     sources: RefCell<Vec<Source>>,
-    /// What is left to the task that is being polled.
-    budget: Cell<usize>,
 }
 
 /// What is known of a socket, and who waits for it.
@@ -53,7 +49,7 @@ impl Reactor {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let edges = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &bell, epoll::EventData::new_u64(BELL), edges)?;
-        Ok(Self { epoll, bell, sources: RefCell::default(), budget: Cell::new(BUDGET) })
+        Ok(Self { epoll, bell, sources: RefCell::default() })
     }
 
     /// What ends a sleep of this reactor, from any thread.
@@ -78,8 +74,8 @@ impl Reactor {
     }
 
     /// What is known of a registered socket.
-    pub(crate) fn source(&self, socket: impl AsFd) -> RefMut<'_, Source> {
-        RefMut::map(self.sources.borrow_mut(), |sources| &mut sources[slot_of(socket.as_fd())])
+    pub(crate) fn source(&self, socket: BorrowedFd<'_>) -> RefMut<'_, Source> {
+        RefMut::map(self.sources.borrow_mut(), |sources| &mut sources[slot_of(socket)])
     }
 
     /// Sleeps until a socket is ready, somebody rings, or that time is over; then calls `get_up`, and wakes the tasks
@@ -105,21 +101,6 @@ impl Reactor {
             reader.into_iter().chain(writer).for_each(Waker::wake);
         }
         Ok(())
-    }
-
-    /// Before each poll of a task.
-    pub(crate) fn fill_budget(&self) {
-        self.budget.set(BUDGET);
-    }
-
-    /// Takes one from the budget. Without it, a client that sends as fast as it is answered would be the only one.
-    pub(crate) fn spend(&self, context: &Context<'_>) -> Poll<()> {
-        let Some(left) = self.budget.get().checked_sub(1) else {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        };
-        self.budget.set(left);
-        Poll::Ready(())
     }
 }
 
