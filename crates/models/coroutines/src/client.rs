@@ -113,7 +113,8 @@ fn converse(
                 match stream.read(&mut buffer) {
                     Ok(count) => {
                         emptied = count < buffer.len();
-                        exchange.received(&buffer[..count]);
+                        let bytes = &buffer[..count];
+                        yielder.on_parent_stack(|| exchange.received(bytes));
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => emptied = true,
                     Err(error) => return Err(error),
