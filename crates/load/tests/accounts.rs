@@ -59,7 +59,7 @@ fn a_number_of_requests_is_sent_exactly() {
 fn only_the_active_connections_ask() {
     let server = Server::echo(64);
     let outcome = run(&Load { active: Some(10), ..short(server.echo_target(), 300) });
-    assert_eq!(server.seen.connections(), 300);
+    assert_eq!(server.seen.connections(300), 300);
     assert_eq!((outcome.established, outcome.active, outcome.served), (300, 10, 10));
     assert_eq!(outcome.errors_total(), 0);
     assert!(outcome.connection_requests.min > 0);

@@ -25,8 +25,14 @@ impl Seen {
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
-
-    pub fn connections(&self) -> u64 {
+    /// Connections accepted, once there are as many as expected: the last may wait in the accept queue for a moment.
+    pub fn connections(&self, expected: u64) -> u64 {
+        for _ in 0..500 {
+            if self.connections.load(Ordering::SeqCst) >= expected {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.connections.load(Ordering::SeqCst)
     }
 
