@@ -1,6 +1,6 @@
 //! `cargo test`, with its output shown as it comes and its results counted.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::ops::AddAssign;
 use std::process::{Command, Stdio};
 
@@ -30,6 +30,13 @@ impl AddAssign for Counts {
 
 /// Runs a `cargo test` and counts; the second value says whether it succeeded.
 pub(crate) fn run(command: xshell::Cmd<'_>) -> anyhow::Result<(Counts, bool)> {
+    run_into(command, &mut std::io::stdout())
+}
+
+fn run_into(
+    command: xshell::Cmd<'_>,
+    shown: &mut impl std::io::Write,
+) -> anyhow::Result<(Counts, bool)> {
     let mut child = Command::from(command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -40,7 +47,7 @@ pub(crate) fn run(command: xshell::Cmd<'_>) -> anyhow::Result<(Counts, bool)> {
     for line in output.split(b'\n') {
         // A test may print anything; only libtest's own lines need to be text.
         let line = String::from_utf8_lossy(&line?).into_owned();
-        writeln!(std::io::stdout(), "{line}")?;
+        writeln!(shown, "{line}")?;
         if let Some(result) = counts_of(&line) {
             counts += result;
         }
@@ -82,6 +89,9 @@ mod tests {
         let line = "test result: FAILED. 1 passed; 2 failed; 4 ignored; 0 measured; 0 filtered out";
         let command =
             shell.cmd("sh").args(["-c", &format!("echo '{line}'; echo '{line}'; exit 101")]);
-        assert_eq!(run(command).unwrap(), (Counts { passed: 2, failed: 4, skipped: 8 }, false));
+        let mut shown = Vec::new();
+        let counted = run_into(command, &mut shown).unwrap();
+        assert_eq!(counted, (Counts { passed: 2, failed: 4, skipped: 8 }, false));
+        assert_eq!(shown, format!("{line}\n{line}\n").into_bytes());
     }
 }
