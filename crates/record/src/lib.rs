@@ -1,11 +1,13 @@
 //! The result format of c10k: types, schema, reader, writer and statistics. No I/O but files.
 
+pub mod conformance;
 pub mod machine;
 pub mod run;
 mod schema;
 pub mod stats;
 pub mod trial;
 
+pub use conformance::{CaseRecord, Conformance, Conforms, Finding, ModelConformance};
 pub use machine::{ContestantRecord, LimitRecord, Machine};
 pub use run::{Cell, Run, RunWriter};
 pub use schema::schema;

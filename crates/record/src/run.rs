@@ -1,4 +1,4 @@
-//! A run on disk: one folder with `machine.json`, `plan.toml` and `trials.jsonl`, and `finished` when all of the plan is done.
+//! A run on disk: one folder with `machine.json`, `plan.toml`, `conformance.json` and `trials.jsonl`, and `finished` when all of the plan is done.
 //!
 //! A line is appended and synced as its trial ends, so that a run which is killed loses at most the trial in flight.
 
@@ -19,5 +19,7 @@ pub const MACHINE: &str = "machine.json";
 pub const PLAN: &str = "plan.toml";
 /// One [`crate::Trial`] a line, in the order of their end.
 pub const TRIALS: &str = "trials.jsonl";
+/// What the battery found before anything was measured: one [`crate::Conformance`]; absent where it was left out.
+pub const CONFORMANCE: &str = "conformance.json";
 /// There when the whole plan was done: when, in UTC.
 pub const FINISHED: &str = "finished";

@@ -3,22 +3,23 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use crate::{Machine, SCHEMA, Trial};
+use crate::{Conformance, Machine, SCHEMA, Trial};
 
-/// The JSON schema of `machine.json` and of a line of `trials.jsonl`, as this version writes them.
+/// The JSON schema of `machine.json`, of `conformance.json` and of a line of `trials.jsonl`, as this version writes them.
 ///
 /// A field is required where it is always written. Readers must ignore fields that they do not know.
 #[must_use]
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let machine = generator.subschema_for::<Machine>();
+    let conformance = generator.subschema_for::<Conformance>();
     let trial = generator.subschema_for::<Trial>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "c10k results",
-        "description": "machine.json holds one Machine; each line of trials.jsonl holds one Trial",
+        "description": "machine.json holds one Machine, conformance.json one Conformance; each line of trials.jsonl holds one Trial",
         "version": SCHEMA,
-        "anyOf": [machine, trial],
+        "anyOf": [machine, conformance, trial],
         "$defs": generator.take_definitions(true),
     })
 }

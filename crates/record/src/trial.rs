@@ -245,6 +245,8 @@ pub enum Flag {
     ColdStart,
     /// The contestant did not stop as the contract says.
     UncleanExit,
+    /// The model failed a case of the battery before the run: nothing of it is ranked.
+    Nonconforming,
 }
 
 /// How requests were timed.

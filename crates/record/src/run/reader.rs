@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{FINISHED, MACHINE, PLAN, TRIALS, line};
-use crate::Machine;
+use super::{CONFORMANCE, FINISHED, MACHINE, PLAN, TRIALS, line};
 use crate::trial::{Key, Trial};
+use crate::{Conformance, Machine};
 
 /// Unreadable lines that are described one by one; the others are counted.
 const DESCRIBED_LINES_MAX: usize = 20;
@@ -23,6 +23,8 @@ pub struct Run {
     pub machine: Machine,
     /// Its plan, as TOML.
     pub plan: String,
+    /// What the conformance battery found; absent where it was not run, or its file cannot be read.
+    pub conformance: Option<Conformance>,
     /// Every trial that could be read, in file order, all attempts.
     pub trials: Vec<Trial>,
     /// What could not be read or is doubtful, in plain words.
@@ -50,6 +52,7 @@ impl Run {
                 .warnings
                 .push(format!("`{PLAN}` cannot be read: {error}; what was asked is unknown")),
         }
+        run.take_conformance();
         run.finished_at =
             std::fs::read_to_string(dir.join(FINISHED)).ok().map(|text| text.trim().to_owned());
         match std::fs::read(dir.join(TRIALS)) {
@@ -73,6 +76,25 @@ impl Run {
     pub fn name(&self) -> String {
         let folder = self.dir.file_name().map(|name| name.to_string_lossy().into_owned());
         folder.unwrap_or_else(|| self.machine.run.clone())
+    }
+
+    fn take_conformance(&mut self) {
+        let bytes = match std::fs::read(self.dir.join(CONFORMANCE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            result => result,
+        };
+        let conformance = bytes.and_then(|bytes| Ok(line::object::<Conformance>(&bytes)?));
+        match conformance {
+            Ok(conformance) => {
+                if let Some(said) = line::other_schema(conformance.schema) {
+                    self.warnings.push(format!("`{CONFORMANCE}` was {said}"));
+                }
+                self.conformance = Some(conformance);
+            }
+            Err(error) => self.warnings.push(format!(
+                "`{CONFORMANCE}` cannot be read: {error}; whether the models are correct is unknown"
+            )),
+        }
     }
 
     fn take_lines(&mut self, bytes: &[u8]) {

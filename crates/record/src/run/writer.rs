@@ -5,8 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::reader::because;
-use super::{FINISHED, MACHINE, PLAN, Run, TRIALS, line, name};
-use crate::{Machine, SCHEMA, Trial};
+use super::{CONFORMANCE, FINISHED, MACHINE, PLAN, Run, TRIALS, line, name};
+use crate::{Conformance, Machine, SCHEMA, Trial};
 
 /// Room that a run must find before it measures: some hundred trials, each a few kilobytes with its histogram.
 const ROOM_BYTES: usize = 1024 * 1024;
@@ -98,6 +98,14 @@ impl RunWriter {
         }
         self.length += u64::try_from(line.len()).unwrap_or(u64::MAX);
         Ok(())
+    }
+
+    /// Keeps what the battery found. The writer fills in `schema`.
+    pub fn put_conformance(&self, conformance: &Conformance) -> io::Result<()> {
+        let conformance = Conformance { schema: SCHEMA, ..conformance.clone() };
+        let mut text = serde_json::to_string_pretty(&conformance)?;
+        text.push('\n');
+        replace(&self.dir, CONFORMANCE, text.as_bytes())
     }
 
     /// Says that the whole plan was done, so that `--resume` without a folder passes this run by.
