@@ -155,6 +155,8 @@ impl<'run> Cell<'run> {
         let finals = cell.finals();
         let counted = cell.counted();
         let outcome = cell.outcome();
+        let wrong = finals.iter().any(|trial| trial.flags.contains(&Flag::Nonconforming));
+        let wrong = wrong.then(|| "not ranked: it failed a case of the battery".to_owned());
         let unranked = unranked(cell, counted.is_empty());
         let behind = if counted.is_empty() {
             finals.iter().copied().filter(|trial| measured(trial.outcome)).collect()
@@ -169,7 +171,7 @@ impl<'run> Cell<'run> {
             finals,
             behind,
             outcome,
-            unranked,
+            unranked: unranked.or(wrong),
         }
     }
 

@@ -197,7 +197,7 @@ fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
             let said: Vec<String> = said.into_iter().flatten().collect();
             (!said.is_empty()).then(|| said.join(", "))
         }
-        Flag::ColdStart | Flag::UncleanExit => None,
+        Flag::ColdStart | Flag::UncleanExit | Flag::Nonconforming => None,
     }
 }
 

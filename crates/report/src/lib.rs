@@ -7,6 +7,7 @@ mod answer;
 mod axis;
 mod cells;
 mod charts;
+mod conformance;
 mod doubts;
 mod environment;
 mod family;

@@ -5,6 +5,7 @@ use record::Run;
 
 use crate::answer::{self, Answer};
 use crate::charts::{self, Chart, script_safe};
+use crate::conformance::{self, Conformance};
 use crate::doubts::{self, Doubts};
 use crate::environment::{self, Environment};
 use crate::family::{self, FAMILIES, Family};
@@ -43,6 +44,7 @@ struct Part<'run> {
     groups: Vec<Charted>,
     tables: Vec<Table>,
     tails: Vec<Tail>,
+    conformance: Option<Conformance<'run>>,
     sources: Vec<Source<'run>>,
     environment: Environment<'run>,
     doubts: Doubts,
@@ -96,10 +98,8 @@ impl<'run> Part<'run> {
     fn new(run: &'run Run, prefix: String) -> Self {
         let groups = cells::groups(run, &prefix);
         let cells = groups.iter().map(|group| group.cells.len()).sum();
-        let verdicts: Vec<Verdict> = groups
-            .iter()
-            .filter_map(|group| verdict::verdict(group, &run.machine, &prefix))
-            .collect();
+        let verdicts: Vec<Verdict> =
+            groups.iter().filter_map(|group| verdict::verdict(group, run, &prefix)).collect();
         let answers = groups
             .iter()
             .zip(&verdicts)
@@ -132,6 +132,7 @@ impl<'run> Part<'run> {
                 .map(|group| tables::table(group, &run.machine, &prefix, cells))
                 .collect(),
             tails,
+            conformance: conformance::conformance(run, &prefix),
             sources: sources::sources(run, &groups, &prefix),
             environment: environment::environment(run),
             doubts: doubts::doubts(run, &groups, &trouble, &prefix),

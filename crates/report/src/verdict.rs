@@ -1,13 +1,13 @@
 //! The verdict table: every model of a group at one load, each figure with its spread, nobody's figure without its taint.
 
 use record::stats::float;
-use record::{Machine, Outcome};
+use record::{Conforms, Machine, Outcome, Run};
 
 use crate::cells::{Cell, Group};
 use crate::figure::{Figure, figure};
 use crate::metric::{self, ESTABLISHED, Metric};
 use crate::ranking::Ranking;
-use crate::{charts, family, format, tables, words};
+use crate::{charts, conformance, family, format, tables, words};
 
 /// One table.
 pub(crate) struct Verdict {
@@ -25,6 +25,10 @@ pub(crate) struct Row {
     pub(crate) ending: Ending,
     pub(crate) served: Figure,
     pub(crate) figures: Vec<Figure>,
+    /// Cases of the battery that it passes, and where they stand; empty where it was not run.
+    pub(crate) conforms: String,
+    pub(crate) conforms_href: String,
+    pub(crate) conforms_class: &'static str,
     pub(crate) lines: String,
 }
 
@@ -57,10 +61,10 @@ pub(crate) struct Badge {
 }
 
 /// The verdict on a group at the largest load that all its models share.
-pub(crate) fn verdict(group: &Group<'_>, machine: &Machine, prefix: &str) -> Option<Verdict> {
+pub(crate) fn verdict(group: &Group<'_>, run: &Run, prefix: &str) -> Option<Verdict> {
     let connections = group.common_connections()?;
     let cells: Vec<&Cell> = group.at(connections).collect();
-    let rows = cells.iter().map(|cell| row(cell, machine, prefix)).collect::<Vec<_>>();
+    let rows = cells.iter().map(|cell| row(cell, run, prefix)).collect::<Vec<_>>();
     let mut table = Verdict {
         id: format!("v.{}.{connections}", group.id),
         title: format!(
@@ -118,8 +122,10 @@ fn compare<'rows>(
     }
 }
 
-fn row(cell: &Cell<'_>, machine: &Machine, prefix: &str) -> Row {
-    let contestant = machine.contestant(cell.model);
+fn row(cell: &Cell<'_>, run: &Run, prefix: &str) -> Row {
+    let contestant = run.machine.contestant(cell.model);
+    let battery = run.conformance.as_ref();
+    let proven = battery.and_then(|battery| Some((battery.of(cell.model)?, battery.cases.len())));
     let starved = (cell.ended(Outcome::Starved) > 0).then(|| cell.served()).flatten();
     // Two lines at most in a narrow column.
     let note = starved
@@ -135,10 +141,17 @@ fn row(cell: &Cell<'_>, machine: &Machine, prefix: &str) -> Row {
     });
     Row {
         id: format!("v.{}", cell.id),
-        label: label(cell.model, machine, prefix),
+        label: label(cell.model, &run.machine, prefix),
         ending: ending(cell, prefix),
         served: served(cell),
         figures: figures.collect(),
+        conforms: proven.map_or_else(|| "–".into(), |(model, of)| conformance::summary(model, of)),
+        conforms_href: proven.map(|_| conformance::id(cell.model, prefix)).unwrap_or_default(),
+        conforms_class: match proven {
+            Some((model, _)) if model.count(Conforms::Fail) > 0 => "short",
+            Some(_) => "",
+            None => "missing",
+        },
         lines: contestant
             .and_then(|contestant| contestant.server_lines)
             .map_or_else(|| "–".into(), format::count),

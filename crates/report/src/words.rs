@@ -3,8 +3,14 @@
 use record::{Flag, Outcome, Trial};
 
 /// All flags, in the order in which they are explained.
-pub(crate) const FLAGS: [Flag; 5] =
-    [Flag::GeneratorBound, Flag::Noisy, Flag::TcpDrops, Flag::ColdStart, Flag::UncleanExit];
+pub(crate) const FLAGS: [Flag; 6] = [
+    Flag::Nonconforming,
+    Flag::GeneratorBound,
+    Flag::Noisy,
+    Flag::TcpDrops,
+    Flag::ColdStart,
+    Flag::UncleanExit,
+];
 
 /// All outcomes but `ok`.
 pub(crate) const FAILURES: [Outcome; 8] = [
@@ -61,6 +67,7 @@ pub(crate) fn flag(flag: Flag) -> &'static str {
         Flag::TcpDrops => "tcp-drops",
         Flag::ColdStart => "cold-start",
         Flag::UncleanExit => "unclean-exit",
+        Flag::Nonconforming => "nonconforming",
     }
 }
 
@@ -82,6 +89,10 @@ pub(crate) fn flag_meaning(flag: Flag) -> &'static str {
             "warm-up reached its cap before two windows agreed: the rate may still have been rising"
         }
         Flag::UncleanExit => "the server did not stop as the contract says",
+        Flag::Nonconforming => {
+            "the model failed a case of the conformance battery before the run: what it does fast it may do wrongly, so \
+             no figure of it is ranked"
+        }
     }
 }
 

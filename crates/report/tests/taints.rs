@@ -127,6 +127,7 @@ fn every_outcome_and_every_flag_is_said_in_words_with_a_link_to_its_cell() {
         (Flag::TcpDrops, "tcp-drops"),
         (Flag::ColdStart, "cold-start"),
         (Flag::UncleanExit, "unclean-exit"),
+        (Flag::Nonconforming, "nonconforming"),
     ];
     for (flag, word) in flags {
         let mut only = trial("sweep", "http", 100, 100, &MODELS[0], 1);
