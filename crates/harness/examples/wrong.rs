@@ -82,6 +82,10 @@ fn start(stream: TcpStream, mut options: ServeOptions) {
         // Never waited for: a zombie.
         drop(Command::new("true").spawn());
     }
+    if fault("forks") {
+        // Never gives way to a refusal.
+        while Command::new("sleep").arg("60").spawn().is_err() {}
+    }
     let converse = move || {
         if converse(stream, &options).is_err() && fault("reset") {
             exit(1);
@@ -105,8 +109,11 @@ fn converse(mut stream: TcpStream, options: &ServeOptions) -> io::Result<()> {
         match service.step() {
             Step::Read { deadline } => {
                 write_reversed(&mut stream, &mut held)?;
-                let left =
-                    deadline.map(|at| at.saturating_duration_since(std::time::Instant::now()));
+                let left = if fault("hold") {
+                    Some(Duration::from_millis(500))
+                } else {
+                    deadline.map(|at| at.saturating_duration_since(std::time::Instant::now()))
+                };
                 stream.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;
                 match stream.read(&mut buffer) {
                     Ok(count) => {
@@ -117,6 +124,9 @@ fn converse(mut stream: TcpStream, options: &ServeOptions) -> io::Result<()> {
                             Some(bytes) => service.received(&bytes),
                             None => return Ok(()),
                         }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock && fault("hold") => {
+                        return Ok(());
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => service.expired(),
                     Err(error) => return Err(error),

@@ -36,7 +36,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Prove the contestants correct: the conformance battery, a table model x case
     #[command(
-        after_help = "Examples:\n  c10k verify\n  c10k verify --models mio-loop,tokio-tasks --cases panic,descriptors\n\n\
+        after_help = "Examples:\n  c10k verify\n  c10k verify --models mio-loop,tokio-tasks --cases panic,descriptors\n  \
+                            c10k verify --cases hold --connections 10000   each holds them, and answers on all, twice\n\n\
                             Exit status: 0 every case passed or is limited as declared, 1 a case failed, 2 called wrongly."
     )]
     Verify(VerifyArgs),
@@ -118,6 +119,9 @@ pub(crate) struct RunArgs {
     /// Measure the binaries that are there
     #[arg(long)]
     pub(crate) no_build: bool,
+    /// Measure without proving the models correct first
+    #[arg(long)]
+    pub(crate) no_verify: bool,
     /// Record, but write no page
     #[arg(long)]
     pub(crate) no_report: bool,
@@ -198,8 +202,11 @@ pub(crate) struct VerifyArgs {
     /// Cases to try [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) cases: Option<Vec<String>>,
+    /// Connections that the case `hold` opens, has answered, and a second later has answered again
+    #[arg(long, value_name = "N", default_value_t = harness::battery::CONNECTIONS, value_parser = connections)]
+    pub(crate) connections: usize,
     /// Cases tried at once
-    #[arg(long, value_name = "N", default_value = "4")]
+    #[arg(long, value_name = "N", default_value_t = harness::verify::JOBS)]
     pub(crate) jobs: NonZero<usize>,
     /// Verify the binaries that are there
     #[arg(long)]
@@ -225,6 +232,13 @@ pub(crate) struct ByHand {
     /// Passed on as they are; `--help` after the model is the contestant's
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) args: Vec<OsString>,
+}
+
+/// As many as one process can hold.
+fn connections(text: &str) -> Result<usize, String> {
+    let most = 1_000_000;
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("`{text}` is no number of connections from 1 to {most}"))
 }
 
 /// `3s`, `500ms`, `1.5s`, `2m`.

@@ -41,6 +41,8 @@ const PORT_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Launch {
     /// Its binary.
     pub program: PathBuf,
+    /// Run it as the user of this number; root may.
+    pub user: Option<u32>,
     /// All arguments, `serve` included.
     pub args: Vec<String>,
     /// CPUs it may use; empty for all.
@@ -292,6 +294,9 @@ fn spawn(launch: &Launch) -> io::Result<Child> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
+    if let Some(user) = launch.user {
+        command.uid(user).gid(user);
+    }
     if launch.cpus.is_empty() {
         return command.spawn();
     }

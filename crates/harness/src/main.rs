@@ -55,13 +55,15 @@ fn measure(args: &RunArgs, registry: Registry) -> anyhow::Result<Exit> {
         context.put_into(out);
     }
     context.build = !args.no_build;
+    context.verify = !args.no_verify;
     context.report = !args.no_report;
     context.host_label.clone_from(&args.host_label);
     run::run(&context, what)
 }
 
 fn check(args: VerifyArgs, registry: &Registry) -> anyhow::Result<Exit> {
-    let asked = verify::Asked { models: args.models, cases: args.cases };
+    let asked =
+        verify::Asked { models: args.models, cases: args.cases, connections: args.connections };
     let selection = asked.among(registry)?;
     if !args.no_build {
         workspace::build(&workspace::root()?, Profile::of_this_binary())?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use measure::cpus;
-use record::Key;
 use record::run::{Run, RunWriter, Timestamp, newest_unfinished, run_name};
 use record::trial::{Outcome, Trial};
+use record::{Conformance, Conforms, Flag, Key};
 
 use crate::exit::{Exit, UsageError};
 use crate::interrupt;
@@ -21,6 +21,7 @@ use crate::registry::Registry;
 use crate::summary;
 use crate::trial::{self, Setup};
 use crate::verdict::starved_as_declared;
+use crate::verify;
 use crate::workspace::{self, Profile};
 
 /// What to measure.
@@ -34,6 +35,7 @@ pub enum What {
 
 /// With what, and where to.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command")]
 pub struct Context {
     /// The contestants.
     pub registry: Registry,
@@ -47,6 +49,8 @@ pub struct Context {
     pub record_debug: bool,
     /// Build them first.
     pub build: bool,
+    /// Prove the models correct before anything is measured.
+    pub verify: bool,
     /// Folder for the run's folder.
     pub results: PathBuf,
     /// The page to write.
@@ -71,6 +75,7 @@ impl Context {
             profile: Profile::of_this_binary(),
             record_debug: false,
             build: true,
+            verify: true,
             results: root.join("results"),
             page: root.join(pages::PAGE),
             report: true,
@@ -110,7 +115,7 @@ pub fn run(context: &Context, what: What) -> anyhow::Result<Exit> {
         built?;
     }
     let mut session = Session::begin(context, what)?;
-    let finished = session.measure()?;
+    let finished = session.prove()? && session.measure()?;
     session.end(finished)
 }
 
@@ -121,6 +126,8 @@ struct Session<'a> {
     plan: Plan,
     /// Trials that are done with: an interrupted one is owed again.
     done: HashSet<Key>,
+    /// What the battery found of the models; absent until it has run, or where it is left out.
+    conformance: Option<Conformance>,
     /// How often each was tried.
     attempts: HashMap<Key, u32>,
     setup: Setup,
@@ -136,7 +143,7 @@ impl<'a> Session<'a> {
             eprintln!("c10k: {warning}");
         }
         let origin = Origin::of(&context.root, context.host_label.as_deref());
-        let (writer, plan, trials) = match what {
+        let (writer, plan, run) = match what {
             What::Plan(plan) => {
                 let argv = origin::argv(&context.root, std::env::args().skip(1));
                 let machine = origin.machine(
@@ -150,7 +157,7 @@ impl<'a> Session<'a> {
                 let name = run_name(Timestamp::now(), &origin.host_label, &origin.short_revision());
                 let writer =
                     RunWriter::create(&context.results.join(name), &machine, &plan.to_toml()?)?;
-                (writer, plan, Vec::new())
+                (writer, plan, Run::default())
             }
             What::Resume(folder) => resume(context, folder, &origin)?,
         };
@@ -165,13 +172,30 @@ impl<'a> Session<'a> {
             stop_within: context.stop_within,
             seed: plan.seed.unwrap_or_default(),
         };
+        let Run { trials, conformance, .. } = run;
         let settled = trials.iter().filter(|trial| trial.outcome != Outcome::Interrupted);
         let done = settled.map(Trial::key).collect();
         let mut attempts = HashMap::new();
         for trial in &trials {
             *attempts.entry(trial.key()).or_default() += 1;
         }
-        Ok(Self { context, writer, plan, done, attempts, setup })
+        Ok(Self { context, writer, plan, done, conformance, attempts, setup })
+    }
+
+    /// Correctness before speed: the battery over the plan's models, once a run; whether it ran to its end.
+    ///
+    /// A model that fails is measured all the same, and never ranked.
+    fn prove(&mut self) -> anyhow::Result<bool> {
+        if !self.context.verify || self.conformance.is_some() {
+            return Ok(true);
+        }
+        let models: Result<Vec<_>, _> =
+            self.plan.models.iter().map(|name| self.context.registry.get(name)).collect();
+        self.conformance = verify::prove(&models?, &self.context.binaries);
+        if let Some(conformance) = &self.conformance {
+            self.writer.put_conformance(conformance)?;
+        }
+        Ok(self.conformance.is_some())
     }
 
     /// Trial after trial, each on disk before the next begins; whether all were measured.
@@ -202,7 +226,12 @@ impl<'a> Session<'a> {
         let model = self.context.registry.get(planned.model)?;
         let attempt = self.attempts.get(&planned.key()).copied().unwrap_or(0) + 1;
         let mut follow = |event| progress.follow(planned, event);
-        Ok(trial::run(&self.setup, planned, model, attempt, &mut follow))
+        let mut trial = trial::run(&self.setup, planned, model, attempt, &mut follow);
+        let found = self.conformance.as_ref().and_then(|conformance| conformance.of(planned.model));
+        if found.is_some_and(|found| found.count(Conforms::Fail) > 0) {
+            trial.flags.push(Flag::Nonconforming);
+        }
+        Ok(trial)
     }
 
     /// Writes the page and prints the summary of all that the run holds.
@@ -232,7 +261,7 @@ fn resume(
     context: &Context,
     folder: Option<PathBuf>,
     origin: &Origin,
-) -> anyhow::Result<(RunWriter, Plan, Vec<Trial>)> {
+) -> anyhow::Result<(RunWriter, Plan, Run)> {
     let folder = match folder {
         Some(folder) => folder,
         None => newest_unfinished(&context.results)?.ok_or_else(|| {
@@ -253,7 +282,7 @@ fn resume(
     }
     let plan = Plan::parse(&run.plan)
         .with_context(|| format!("failed to read the plan of `{}`", folder.display()))?;
-    Ok((writer, plan, run.trials))
+    Ok((writer, plan, run))
 }
 
 /// Limits that are declared or the machine's are results; a contestant that failed is a failure.
@@ -261,7 +290,9 @@ fn exit(run: &Run, finished: bool, registry: &Registry) -> Exit {
     if !finished {
         return Exit::Interrupted;
     }
+    let wrong = |trial: &Trial| trial.flags.contains(&Flag::Nonconforming);
     let failed = |trial: &Trial| match trial.outcome {
+        _ if wrong(trial) => true,
         Outcome::Ok | Outcome::Limit => false,
         Outcome::Starved => {
             !registry.get(&trial.model).is_ok_and(|model| starved_as_declared(model, trial))

@@ -167,6 +167,7 @@ fn launch(setup: &Setup, trial: &Trial) -> Launch {
         args.extend(["--workers".into(), workers.to_string()]);
     }
     Launch {
+        user: None,
         program: setup.binaries.join(&trial.model),
         args,
         cpus: setup.cpus.server.clone(),

@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use measure::limits;
+use record::run::{Timestamp, utc};
+use record::{CaseRecord, Conformance, Conforms, Finding, ModelConformance};
 
 use crate::battery::{CASES, Case, Subject, Verdict};
 use crate::exit::Exit;
@@ -24,7 +28,12 @@ pub struct Asked {
     pub models: Option<Vec<String>>,
     /// Cases, all without one.
     pub cases: Option<Vec<String>>,
+    /// Connections that the case `hold` opens.
+    pub connections: usize,
 }
+
+/// Tries at once: most of them wait.
+pub const JOBS: NonZero<usize> = NonZero::new(4).expect("four is not zero");
 
 /// What is tried.
 #[derive(Debug)]
@@ -43,8 +52,10 @@ impl Asked {
             None => registry.models.iter().collect(),
         };
         let binaries = workspace::binaries()?;
-        let subject =
-            |model: &Model| Subject { model: model.clone(), program: binaries.join(&model.name) };
+        let subject = |model: &Model| Subject {
+            connections: self.connections,
+            ..Subject::of(model, &binaries)
+        };
         let subjects = models.into_iter().map(subject).collect();
         Ok(Selection { subjects, cases: selected_cases(self.cases.as_deref())? })
     }
@@ -65,9 +76,12 @@ pub struct Tried {
 pub fn verify(selection: &Selection, jobs: NonZero<usize>, json: bool) -> anyhow::Result<Exit> {
     let Selection { subjects, cases } = selection;
     interrupt::catch()?;
+    limits::raise_descriptors().context("failed to raise the limit of open descriptors")?;
+    let started = Timestamp::now();
     let tried = run(subjects, cases, jobs);
     if json {
-        println!("{}", serde_json::to_string_pretty(&as_json(subjects, cases, &tried))?);
+        let conformance = conformance(started, subjects, cases, &tried);
+        println!("{}", serde_json::to_string_pretty(&conformance)?);
     } else {
         print(subjects, cases, &tried);
     }
@@ -77,6 +91,26 @@ pub fn verify(selection: &Selection, jobs: NonZero<usize>, json: bool) -> anyhow
         (false, true) => Exit::Failed,
         (false, false) => Exit::Done,
     })
+}
+
+/// The whole battery over these models as a record, with the failures told; `None` when it was interrupted.
+#[must_use]
+pub fn prove(models: &[&Model], binaries: &Path) -> Option<Conformance> {
+    let subject = |model: &&Model| Subject::of(model, binaries);
+    let subjects: Vec<Subject> = models.iter().map(subject).collect();
+    let cases: Vec<&Case> = CASES.iter().collect();
+    let started = Timestamp::now();
+    let tried = run(&subjects, &cases, JOBS);
+    if interrupt::requested() {
+        return None;
+    }
+    let failures: Vec<&Tried> =
+        tried.iter().filter(|one| matches!(one.verdict, Verdict::Fail(_))).collect();
+    for one in &failures {
+        print_one(one);
+    }
+    println!("conformance: {} tried, {} failed", tried.len(), failures.len());
+    Some(conformance(started, &subjects, &cases, &tried))
 }
 
 fn selected_cases(names: Option<&[String]>) -> anyhow::Result<Vec<&'static Case>> {
@@ -160,33 +194,51 @@ fn print(subjects: &[Subject], cases: &[&Case], tried: &[Tried]) {
         println!("{:>3} {}", index + 1, subject.model.name);
     }
     println!("\nlimit: as the registry declares it; n/a: not testable on this machine");
-    for one in tried {
-        if let Verdict::Declared(text) | Verdict::NotTestable(text) | Verdict::Fail(text) =
-            &one.verdict
-        {
-            println!("{:5} {} {}: {text}", mark(Some(&one.verdict)), one.model, one.case);
-        }
-    }
+    tried.iter().for_each(print_one);
     let failed = tried.iter().filter(|one| matches!(one.verdict, Verdict::Fail(_))).count();
     println!("{} tried, {failed} failed", tried.len());
 }
 
-fn as_json(subjects: &[Subject], cases: &[&Case], tried: &[Tried]) -> Value {
-    let verdict = |verdict: &Verdict| match verdict {
-        Verdict::Pass => json!({ "verdict": "pass" }),
-        Verdict::Declared(text) => json!({ "verdict": "declared", "detail": text }),
-        Verdict::NotTestable(text) => json!({ "verdict": "not-testable", "detail": text }),
-        Verdict::Fail(text) => json!({ "verdict": "fail", "detail": text }),
+/// What is to be said of it, where it did not simply pass.
+fn print_one(one: &Tried) {
+    if let Some(text) = detail(&one.verdict) {
+        println!("{:5} {} {}: {text}", mark(Some(&one.verdict)), one.model, one.case);
+    }
+}
+
+fn detail(verdict: &Verdict) -> Option<&String> {
+    match verdict {
+        Verdict::Pass => None,
+        Verdict::Declared(text) | Verdict::NotTestable(text) | Verdict::Fail(text) => Some(text),
+    }
+}
+
+fn conformance(
+    started: Timestamp,
+    subjects: &[Subject],
+    cases: &[&Case],
+    tried: &[Tried],
+) -> Conformance {
+    let finding = |verdict: &Verdict| Finding {
+        verdict: match verdict {
+            Verdict::Pass => Conforms::Pass,
+            Verdict::Declared(_) => Conforms::Declared,
+            Verdict::NotTestable(_) => Conforms::NotTestable,
+            Verdict::Fail(_) => Conforms::Fail,
+        },
+        detail: detail(verdict).cloned(),
     };
     let model = |subject: &Subject| {
-        let name = &subject.model.name;
-        let found = cases
-            .iter()
-            .filter_map(|case| Some((case.name.to_owned(), verdict(of(tried, name, case.name)?))));
-        json!({ "model": name, "cases": found.collect::<serde_json::Map<_, _>>() })
+        let model = subject.model.name.clone();
+        let found = tried.iter().filter(|one| one.model == model);
+        let cases = found.map(|one| (one.case.to_owned(), finding(&one.verdict))).collect();
+        ModelConformance { model, cases }
     };
-    json!({
-        "cases": cases.iter().map(|case| json!({ "name": case.name, "claim": case.claim })).collect::<Vec<_>>(),
-        "models": subjects.iter().map(model).collect::<Vec<_>>(),
-    })
+    let case = |case: &&Case| CaseRecord { name: case.name.into(), claim: case.claim.into() };
+    Conformance {
+        schema: record::SCHEMA,
+        started_at: utc(started),
+        cases: cases.iter().map(case).collect(),
+        models: subjects.iter().map(model).collect(),
+    }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::os::unix::fs::symlink;
 
-use harness::battery::{CASES, Case, Subject, Verdict};
+use harness::battery::{CASES, CONNECTIONS, Case, Subject, Verdict};
 use harness::registry::{Registry, ServesAtMost};
 use harness::{verify, workspace};
 
@@ -15,7 +15,7 @@ fn every_contestant_passes_every_case_or_is_limited_as_declared() {
     let subjects: Vec<Subject> = Registry::embedded()
         .models
         .into_iter()
-        .map(|model| Subject { program: binaries.join(&model.name), model })
+        .map(|model| Subject::of(&model, binaries))
         .collect();
     let cases: Vec<&Case> = CASES.iter().collect();
     let tried = verify::run(&subjects, &cases, JOBS);
@@ -45,7 +45,7 @@ fn every_case_catches_the_contestant_that_is_wrong_in_its_way() {
             .map(|case| {
                 let program = folder.path().join(case.name);
                 symlink(&wrong, &program).expect("a link in a temporary folder");
-                let subject = Subject { model: model.clone(), program };
+                let subject = Subject { model: model.clone(), program, connections: CONNECTIONS };
                 (case, scope.spawn(move || case.run(&subject)))
             })
             .collect();
@@ -60,6 +60,22 @@ fn every_case_catches_the_contestant_that_is_wrong_in_its_way() {
 }
 
 #[test]
+fn a_forking_contestant_that_spins_while_forks_are_refused_is_caught() {
+    let wrong = workspace::example("harness", "wrong");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = folder.path().join("forks");
+    symlink(&wrong, &program).expect("a link in a temporary folder");
+    let model =
+        Registry::embedded().get("process-per-connection").expect("it is registered").clone();
+    let case = CASES.iter().find(|case| case.name == "descriptors").expect("it is a case");
+    match case.run(&Subject { model, program, connections: CONNECTIONS }) {
+        Verdict::Fail(why) => assert!(why.contains("refused forks"), "{why}"),
+        // Without root nothing can be said, and nothing is.
+        verdict => assert!(matches!(verdict, Verdict::NotTestable(_)), "{verdict:?}"),
+    }
+}
+
+#[test]
 fn a_number_of_connections_that_is_not_as_declared_is_caught() {
     let binaries = workspace::built_once();
     let registry = Registry::embedded();
@@ -70,7 +86,8 @@ fn a_number_of_connections_that_is_not_as_declared_is_caught() {
     {
         let mut model = registry.get(name).expect("it is registered").clone();
         model.serves_at_most = NonZero::new(declared).map(ServesAtMost::Fixed);
-        let verdict = case.run(&Subject { program: binaries.join(name), model });
+        let verdict =
+            case.run(&Subject { program: binaries.join(name), model, connections: CONNECTIONS });
         assert!(matches!(verdict, Verdict::Fail(_)), "{name}, declared {declared}: {verdict:?}");
     }
 }
@@ -85,7 +102,7 @@ fn the_right_model_of_the_wrong_contestants_passes_every_case() {
     let model =
         Registry::embedded().get("thread-per-connection").expect("it is registered").clone();
     let cases: Vec<&Case> = CASES.iter().collect();
-    let tried = verify::run(&[Subject { model, program }], &cases, JOBS);
+    let tried = verify::run(&[Subject { model, program, connections: CONNECTIONS }], &cases, JOBS);
     let failed: Vec<_> =
         tried.iter().filter(|one| matches!(one.verdict, Verdict::Fail(_))).collect();
     assert!(failed.is_empty(), "{failed:#?}");

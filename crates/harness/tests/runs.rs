@@ -13,8 +13,8 @@ use harness::run::{What, run};
 use harness::workspace;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use record::Key;
 use record::trial::Outcome;
+use record::{Conforms, Flag, Key};
 
 /// Enough that what a debug build of the generator takes between two requests does not break Little's law.
 const CONNECTIONS: u64 = 16;
@@ -207,4 +207,19 @@ fn a_killed_harness_leaves_no_contestant_and_a_run_that_goes_on() {
     suite.assert_nobody_left();
     assert_eq!(Process::start(&suite, "resume").end(), Some(0));
     assert_eq!(measured(&suite.recorded()), planned(&plan));
+}
+
+#[test]
+fn a_model_that_fails_the_battery_is_measured_flagged_and_the_run_fails() {
+    let suite = Suite::of(&["behaves"]);
+    let mut context = suite.context();
+    context.verify = true;
+    let exit = run(&context, What::Plan(suite.plan(CONNECTIONS))).unwrap();
+    assert_eq!(exit, Exit::Failed);
+    let run = suite.recorded();
+    let found = run.conformance.as_ref().unwrap().of("behaves").unwrap();
+    // It serves as it should, but not a thousand cases of ill will.
+    assert!(found.count(Conforms::Fail) > 0, "{found:?}");
+    assert!(!run.trials.is_empty());
+    assert!(run.trials.iter().all(|trial| trial.flags.contains(&Flag::Nonconforming)));
 }

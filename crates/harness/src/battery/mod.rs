@@ -12,7 +12,7 @@ mod subject;
 mod waits;
 mod wire;
 
-pub use subject::Subject;
+pub use subject::{CONNECTIONS, Subject};
 
 /// One thing that every contestant must do right.
 #[derive(Clone, Copy, Debug)]
@@ -105,13 +105,18 @@ pub const CASES: &[Case] = &[
     Case::new("panic", "a panicking handler loses no more than declared", waits::panic),
     Case::new(
         "descriptors",
-        "out of descriptors: no spin, few words, and it serves again",
+        "out of descriptors, or processes where it forks: no spin, few words, and it serves again",
         pressure::descriptors,
     ),
     Case::new(
         "slow-heads",
         "a thousand slow heads keep nobody from being served",
         pressure::slow_heads,
+    ),
+    Case::new(
+        "hold",
+        "a thousand connections, or --connections, are each answered twice, a second apart",
+        pressure::hold,
     ),
     Case::new("idle-stop", "200 idle connections and SIGTERM: status 0 in 5 s", stopping::idle),
     Case::new("busy-stop", "a request in flight at SIGTERM is answered", stopping::in_flight),

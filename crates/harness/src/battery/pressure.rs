@@ -1,7 +1,8 @@
-//! Cases of too much: more connections than descriptors, more slow heads than anyone should send.
+//! Cases of much and too much: a thousand connections, more than there are descriptors or processes, slow heads.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
@@ -10,38 +11,59 @@ use super::subject::{Subject, stop, tree};
 use super::wire::Wire;
 use crate::contestant::Contestant;
 
-/// Descriptors that the server gets, and connections that want one each.
-const DESCRIPTORS: u32 = 64;
+/// What the server gets of the resource that a connection takes one of, and connections that want one each.
+const RESOURCES: u32 = 64;
 const CONNECTIONS: usize = 200;
 /// How long it is watched while it has none left.
 const WATCHED: Duration = Duration::from_secs(1);
 
+/// Where the parent closes its copy of every connection, what runs out is processes.
 pub(super) fn descriptors(subject: &Subject) -> anyhow::Result<Verdict> {
-    if subject.model.per_connection.fds == 0 {
-        return Ok(Verdict::Declared("its parent holds no connection's descriptor".into()));
+    let forks = subject.model.per_connection.fds == 0;
+    if forks && !nix::unistd::geteuid().is_root() {
+        let why = "only root can refuse forks to this contestant alone; run c10k verify as root";
+        return Ok(Verdict::NotTestable(why.into()));
     }
-    let contestant = subject.start_with_descriptors("http", DESCRIPTORS)?;
-    let wires: Vec<Wire> =
+    let contestant = if forks {
+        subject.start_with_processes(RESOURCES)?
+    } else {
+        subject.start_with_descriptors(RESOURCES)?
+    };
+    let what = if forks { "refused forks" } else { "out of descriptors" };
+    let mut wires: Vec<Wire> =
         (0..CONNECTIONS).map(|_| Wire::open(contestant.address())).collect::<Result<_, _>>()?;
-    // What it does about the first refusals is over by then.
-    thread::sleep(Duration::from_millis(200));
+    // It must really have run out: some are served, and not all.
+    wires[0].expect_service().context("before anything ran out")?;
+    let last = wires.last_mut().expect("there are two hundred");
+    last.stream.set_read_timeout(Some(NO_ANSWER))?;
+    let over = last.expect_service().is_err() || subject.serves_at_most().is_some();
+    ensure!(over, "{CONNECTIONS} connections are served with a limit of {RESOURCES}");
     let before = cpu(&contestant)?;
     thread::sleep(WATCHED);
     let spent = cpu(&contestant)?.saturating_sub(before);
     ensure!(
         spent < WATCHED / 10,
-        "it spends {} % of a CPU while it is out of descriptors",
+        "it spends {} % of a CPU while it is {what}",
         100 * spent.as_millis() / WATCHED.as_millis()
     );
     drop(wires);
-    let mut newcomer = Wire::open(contestant.address())?;
-    newcomer.expect_service().context("after the descriptors were freed")?;
-    drop(newcomer);
+    served_again(&contestant).with_context(|| format!("after it was {what}"))?;
     let stopped = contestant.stop();
     ensure!(stopped.complaints.is_empty(), "{}", stopped.complaints.join("; "));
     // Its last words are kept up to a bound of their own; a loop that logs every refusal reaches that at once.
     ensure!(stopped.last_words.len() < 1500, "it logs without bound: {}", stopped.last_words);
     Ok(Verdict::Pass)
+}
+
+/// A newcomer is served. A few may still be refused while the earlier ones are being cleared away.
+fn served_again(contestant: &Contestant) -> anyhow::Result<()> {
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Wire::open(contestant.address())?.expect_service() {
+            Err(_) if Instant::now() < patience => thread::sleep(Duration::from_millis(20)),
+            result => return result,
+        }
+    }
 }
 
 fn cpu(contestant: &Contestant) -> anyhow::Result<Duration> {
@@ -77,8 +99,8 @@ pub(super) fn slow_heads(subject: &Subject) -> anyhow::Result<Verdict> {
             );
             drop(newcomer);
             slow.extend(slow_clients(&contestant, SLOW - beside)?);
-            let what = "slow heads keep all others waiting until they time out";
-            Verdict::Declared(format!("{most} {what}"))
+            let heads = if most == 1 { "slow head keeps" } else { "slow heads keep" };
+            Verdict::Declared(format!("{most} {heads} all others waiting until they time out"))
         }
     };
     drop((slow, normal));
@@ -95,4 +117,45 @@ fn slow_clients(contestant: &Contestant, count: usize) -> anyhow::Result<Vec<Wir
         Ok(wire)
     };
     (0..count).map(open).collect()
+}
+
+/// A second is long enough for anything that gives up on an idle connection too early.
+const APART: Duration = Duration::from_secs(1);
+
+/// Held one model at a time: the descriptors are this process's, too, and so is the machine's memory.
+static HOLDING: Mutex<()> = Mutex::new(());
+
+pub(super) fn hold(subject: &Subject) -> anyhow::Result<Verdict> {
+    let _alone = HOLDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let contestant = subject.start("http", &[])?;
+    let most = subject.serves_at_most().map(usize::try_from).transpose()?;
+    let most = most.filter(|most| *most < subject.connections);
+    let held = most.unwrap_or(subject.connections);
+    let mut wires = Vec::with_capacity(held);
+    for index in 0..held {
+        let which = || format!("connection {} of {held}", index + 1);
+        let mut wire = Wire::open(contestant.address()).with_context(which)?;
+        wire.expect_service().with_context(which)?;
+        wires.push(wire);
+    }
+    thread::sleep(APART);
+    for (index, wire) in wires.iter_mut().enumerate() {
+        let which = || format!("connection {} of {held}, for the second time", index + 1);
+        wire.expect_service().with_context(which)?;
+    }
+    let verdict = match most {
+        None => Verdict::Pass,
+        Some(most) => {
+            let mut newcomer = Wire::open(contestant.address())?;
+            newcomer.stream.set_read_timeout(Some(NO_ANSWER))?;
+            let served = newcomer.expect_service().is_ok();
+            ensure!(!served, "declared to serve {most}, yet another was served beside them");
+            Verdict::Declared(format!(
+                "it holds {most} and answers each twice; one more is not served"
+            ))
+        }
+    };
+    drop(wires);
+    stop(contestant)?;
+    Ok(verdict)
 }

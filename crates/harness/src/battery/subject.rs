@@ -1,6 +1,8 @@
 //! A contestant as the battery meets it: started afresh for every case, and stopped with its complaints heard.
 
-use std::path::PathBuf;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -22,9 +24,24 @@ pub struct Subject {
     pub model: Model,
     /// Its binary.
     pub program: PathBuf,
+    /// Connections that the case `hold` opens.
+    pub connections: usize,
 }
 
+/// Connections that the case `hold` opens unless told otherwise: few enough for every machine.
+pub const CONNECTIONS: usize = 1000;
+
+/// A user without processes, so that a limit on processes counts the contestant's alone. It need not exist.
+const USER: u32 = 64_999;
+
 impl Subject {
+    /// That model as a binary in a folder.
+    #[must_use]
+    pub fn of(model: &Model, binaries: &Path) -> Self {
+        let program = binaries.join(&model.name);
+        Self { model: model.clone(), program, connections: CONNECTIONS }
+    }
+
     /// Starts it with these options behind `serve --service SERVICE`.
     pub(crate) fn start(&self, service: &str, options: &[&str]) -> anyhow::Result<Contestant> {
         let launch = self.launch(service, options);
@@ -32,23 +49,35 @@ impl Subject {
     }
 
     /// Starts it with no more than so many descriptors, which it cannot raise.
-    pub(crate) fn start_with_descriptors(
-        &self,
-        service: &str,
-        most: u32,
-    ) -> anyhow::Result<Contestant> {
-        let mut launch = self.launch(service, &[]);
-        let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
-        let program = launch.program.display().to_string();
-        launch.args.splice(0..0, ["-c".to_owned(), limited, program]);
-        launch.program = "/bin/sh".into();
+    pub(crate) fn start_with_descriptors(&self, most: u32) -> anyhow::Result<Contestant> {
+        let launch = limited(self.launch("http", &[]), &format!("ulimit -n {most}"));
         Contestant::start(&launch, || (), || false).context("failed to start it")
+    }
+
+    /// Starts it as a user of its own, who may have no more than so many processes: `fork` then fails with EAGAIN.
+    /// Only root can, since the kernel counts no processes of root's and those of others all together.
+    pub(crate) fn start_with_processes(&self, most: u32) -> anyhow::Result<Contestant> {
+        let mut launch = self.launch("http", &[]);
+        // That user may not reach the folder of the binaries.
+        let folder = tempfile::tempdir()?;
+        fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
+        let name = launch.program.file_name().context("a program has a name")?;
+        let copy = folder.path().join(name);
+        fs::copy(&launch.program, &copy)
+            .with_context(|| format!("failed to copy `{}`", launch.program.display()))?;
+        launch.program = copy;
+        // bash counts processes by -u, dash and busybox by -p.
+        let mut launch =
+            limited(launch, &format!("{{ ulimit -u {most} 2>&- || ulimit -p {most}; }}"));
+        launch.user = Some(USER);
+        Contestant::start(&launch, || (), || false).context("failed to start it as another user")
     }
 
     fn launch(&self, service: &str, options: &[&str]) -> Launch {
         let fixed = ["serve", "--service", service, "--die-with-parent"];
         Launch {
             program: self.program.clone(),
+            user: None,
             args: fixed.iter().chain(options).map(|arg| (*arg).to_owned()).collect(),
             cpus: Vec::new(),
             announce_within: START_PATIENCE,
@@ -60,6 +89,14 @@ impl Subject {
     pub(crate) fn serves_at_most(&self) -> Option<u64> {
         self.model.serves_at_most(self.model.workers_on(1))
     }
+}
+
+/// The same behind a shell that takes on a limit.
+fn limited(mut launch: Launch, limit: &str) -> Launch {
+    let program = launch.program.display().to_string();
+    launch.args.splice(0..0, ["-c".to_owned(), format!("{limit} && exec \"$0\" \"$@\""), program]);
+    launch.program = "/bin/sh".into();
+    launch
 }
 
 /// Its processes, as they are now.

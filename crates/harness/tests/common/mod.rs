@@ -54,6 +54,7 @@ impl Suite {
         context.binaries = self.path("bin");
         context.record_debug = true;
         context.build = false;
+        context.verify = false;
         context.report = false;
         context.host_label = Some("test".into());
         // Long enough for a busy machine; whoever is late beyond it is so on purpose.
