@@ -27,7 +27,7 @@ struct Step {
     run: fn(&Shell) -> anyhow::Result<Counts>,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step { name: "format", does: "every file is as rustfmt writes it", run: format },
     Step { name: "lint", does: "clippy has nothing to say, tests and benches included", run: lint },
     Step { name: "docs", does: "the documentation builds without a warning", run: docs },
@@ -35,6 +35,11 @@ const STEPS: [Step; 7] = [
         name: "smoke",
         does: "every contestant at 1,000 connections, the loops at 10,000",
         run: smoke,
+    },
+    Step {
+        name: "loom",
+        does: "every interleaving of handmade-async's wakers and queue",
+        run: loom,
     },
     Step { name: "page", does: "the page in a real browser", run: page },
     Step { name: "nginx", does: "the generator's count against nginx's own", run: nginx },
@@ -107,12 +112,35 @@ fn smoke(shell: &Shell) -> anyhow::Result<Counts> {
     run_contestants(shell, &["--connections", "1000", "--duration", "6s"])?;
     let loops = ["--models", "mio-loop,tokio-tasks", "--connections", "10000", "--duration", "5s"];
     run_contestants(shell, &loops)?;
+    let hold = ["verify", "--no-build", "--cases", "hold", "--connections", "10000"];
+    cargo(shell).arg("c10k").args(hold).args(["--models", "mio-loop,tokio-tasks"]).run()?;
     Ok(Counts::default())
+}
+
+/// Built apart: the flag replaces the atomics of all that is compiled with it.
+fn loom(shell: &Shell) -> anyhow::Result<Counts> {
+    let tests = ["test", "--package", "handmade-async", "--release", "--test", "loom"];
+    let command = cargo(shell).args(tests).args(["--target-dir", "target/loom"]);
+    let (counts, succeeded) = counted::run(command.env("RUSTFLAGS", "--cfg loom"))?;
+    ensure!(succeeded, "{counts}");
+    ensure!(counts.passed > 0, "no test ran; look for `cfg(loom)` in handmade-async's tests");
+    Ok(counts)
 }
 
 fn run_contestants(shell: &Shell, options: &[&str]) -> anyhow::Result<()> {
     let folder = shell.create_temp_dir()?;
-    let fixed = ["--profile", "smoke", "--services", "http", "--repeats", "1", "--warmup", "1s"];
+    // The tests run the battery.
+    let fixed = [
+        "--profile",
+        "smoke",
+        "--services",
+        "http",
+        "--repeats",
+        "1",
+        "--warmup",
+        "1s",
+        "--no-verify",
+    ];
     let command = cargo(shell).args(["c10k", "run"]).args(fixed).args(options);
     command.arg("--out").arg(folder.path()).run()?;
 
