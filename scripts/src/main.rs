@@ -1,5 +1,6 @@
 //! `cargo script VERB`: what a colleague can run again. A file for each verb; none needs root; each says what it does.
 
+mod anchors;
 mod ci;
 mod compare;
 mod counted;
@@ -21,6 +22,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Anchors(anchors::Options),
     Ci(ci::Options),
     Compare(compare::Options),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let done = shell().and_then(|shell| match cli.verb {
+        Verb::Anchors(options) => anchors::run(&shell, &options),
         Verb::Ci(options) => ci::run(&shell, &options),
         Verb::Compare(options) => compare::run(&shell, &options),
     });
@@ -86,6 +89,6 @@ mod tests {
 
     #[test]
     fn every_verb_is_listed() {
-        assert_eq!(verbs(), "`ci`, `compare`");
+        assert_eq!(verbs(), "`anchors`, `ci`, `compare`");
     }
 }
