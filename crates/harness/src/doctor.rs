@@ -13,12 +13,15 @@ use crate::registry::Registry;
 use crate::summary::table;
 
 /// Programs that nothing needs and some things use.
-const OPTIONAL: [(&str, &str); 5] = [
+const OPTIONAL: [(&str, &str); 8] = [
+    ("ab", "another generator, for cargo script anchors (apache2-utils)"),
     ("chromium", "opens the page in the tests that ask for a browser"),
+    ("chromedriver", "drives chromium in those tests (chromium-driver)"),
+    ("h2load", "another generator, for cargo script anchors (nghttp2-client)"),
     ("hyperfine", "times whole programs, for scripts that compare with it"),
     ("nginx", "a server to try c10k-load on"),
     ("perf", "profiles a contestant by hand"),
-    ("wrk", "another generator, to compare c10k-load with"),
+    ("wrk", "another generator, for cargo script anchors"),
 ];
 
 /// What the doctor found, for `--json`.
@@ -115,9 +118,11 @@ fn optional(server_cpus: &[usize]) -> Vec<Optional> {
     std::iter::once(counters).chain(programs).collect()
 }
 
+/// Servers stand where an ordinary user's path does not lead.
 fn in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
         .any(|folder: std::path::PathBuf| Path::is_file(&folder.join(program)))
 }
 

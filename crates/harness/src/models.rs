@@ -75,7 +75,8 @@ fn row(root: &Path, model: &Model, server_cpus: usize) -> Row {
 
 fn limits(model: &Model, server_cpus: usize) -> Vec<String> {
     let most = model.serves_at_most(model.workers_on(server_cpus));
-    most.map(|most| format!("serves {most} connections at a time")).into_iter().collect()
+    let connections = |most| if most == 1 { "connection" } else { "connections" };
+    most.map(|most| format!("serves {most} {} at a time", connections(most))).into_iter().collect()
 }
 
 fn print_table(rows: &[Row]) {

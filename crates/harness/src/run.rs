@@ -107,6 +107,10 @@ pub fn run(context: &Context, what: What) -> anyhow::Result<Exit> {
             context.results.display()
         )
     })?;
+    if let What::Resume(folder) = &what {
+        // Said before the build, too, where it is no run.
+        Run::read(&resumed(context, folder.as_ref())?)?;
+    }
     if context.build {
         let built = workspace::build(&context.root, context.profile);
         if interrupt::requested() {
@@ -257,20 +261,23 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The folder that was named, else that of the newest unfinished run.
+fn resumed(context: &Context, folder: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = folder {
+        return Ok(folder.clone());
+    }
+    newest_unfinished(&context.results)?.ok_or_else(|| {
+        let where_to = pages::shown(&context.results);
+        UsageError::new(format!("no unfinished run in `{where_to}`; name its folder")).into()
+    })
+}
+
 fn resume(
     context: &Context,
     folder: Option<PathBuf>,
     origin: &Origin,
 ) -> anyhow::Result<(RunWriter, Plan, Run)> {
-    let folder = match folder {
-        Some(folder) => folder,
-        None => newest_unfinished(&context.results)?.ok_or_else(|| {
-            UsageError::new(format!(
-                "no unfinished run in `{}`; name its folder",
-                pages::shown(&context.results)
-            ))
-        })?,
-    };
+    let folder = resumed(context, folder.as_ref())?;
     let (writer, run) = RunWriter::resume(&folder)?;
     for warning in &run.warnings {
         eprintln!("c10k: {warning}");
