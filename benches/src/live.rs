@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub fn start(program: &Path, args: &[&str], cpus: &[usize]) -> Contestant {
     let launch = Launch {
         program: program.to_path_buf(),
+        user: None,
         args: args.iter().chain(&["--die-with-parent"]).map(ToString::to_string).collect(),
         cpus: cpus.to_vec(),
         announce_within: PATIENCE,

@@ -1,76 +1,56 @@
 //! The arguments of a contestant: the same words for every model.
 
+mod choice;
+mod help;
+mod parse;
+mod words;
+
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use choice::Choice;
+pub(crate) use help::PROGRAM;
+pub(crate) use parse::parse;
 
 use crate::client::Scenario;
 use crate::idiom::Idiom;
 use crate::url::Url;
 
-/// One concurrency model as a server and as a client.
-#[derive(Debug, Parser)]
-#[command(arg_required_else_help = true)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Serve until SIGTERM; prints `listening ADDRESS` and nothing else
-    #[command(
-        after_help = "Example:\n  c10k serve mio-loop --listen 127.0.0.1:8080 --service http --workers 2"
-    )]
+/// What a command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// This text, on standard output.
+    Help(String),
+    /// Nothing: there are no arguments.
+    Nothing,
     Serve(ServeOptions),
-    /// Fetch URLs; prints one JSON line per fetch, in order, and a summary line
-    #[command(
-        after_help = "Examples:\n  c10k fetch mio-loop --concurrency 10 http://127.0.0.1:8080/ echo://127.0.0.1:7/hello\n  \
-                            c10k fetch mio-loop --scenario ten-slow-servers --server 127.0.0.1:8080\n\n\
-                            Exit status 0 also when a fetch failed: its line says why, and the summary counts it."
-    )]
     Fetch(FetchOptions),
-    /// Run a scheduling idiom on this model's own timers; prints one JSON line
-    #[command(after_help = "Example:\n  c10k idiom mio-loop parallel --sleeps 40,30,20")]
     Idiom(IdiomOptions),
 }
 
-const BLOCKING_THREADS: NonZero<usize> = NonZero::new(128).expect("128 is not zero");
-
 /// Options of `serve`.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeOptions {
-    /// Address to listen on; port 0 lets the system choose
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    /// Address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// What to serve
-    #[arg(long, value_enum)]
+    /// What to serve.
     pub service: Protocol,
-    /// Workers (threads, processes or loops); without it what the model's README says
-    #[arg(long, value_name = "N")]
+    /// Workers (threads, processes or loops); without it what the model's README says.
     pub workers: Option<NonZero<usize>>,
-    /// Most threads of the pool that blocking calls and computing are offloaded to
-    #[arg(long, value_name = "N", default_value_t = BLOCKING_THREADS)]
+    /// Most threads of the pool that blocking calls and computing are offloaded to.
     pub blocking_threads: NonZero<usize>,
-    /// Where blocking calls and computing run; a model with a thread of its own for each connection has no choice
-    #[arg(long, value_enum, default_value_t = Block::Offload)]
+    /// Where blocking calls and computing run; a model with a thread of its own for each connection has no choice.
     pub block: Block,
-    /// Connections that the kernel completes ahead of accept; it caps this at net.core.somaxconn
-    #[arg(long, value_name = "N", default_value = "4096", value_parser = clap::value_parser!(i32).range(1..))]
+    /// Connections that the kernel completes ahead of accept; it caps this at net.core.somaxconn.
     pub backlog: i32,
-    /// Processes, forked before anything else starts, each with a listener of its own on the one port
-    #[arg(long, value_name = "N", default_value = "1")]
+    /// Processes, forked before anything else starts, each with a listener of its own on the one port.
     pub processes: NonZero<usize>,
-    /// Calibration: iterations of extra work for each request
-    #[arg(long, value_name = "ITERATIONS", default_value = "0")]
+    /// Calibration: iterations of extra work for each request.
     pub burn: u64,
-    /// Milliseconds in which a request's head must be complete, from its first byte
-    #[arg(long, value_name = "MS", default_value = "5000")]
+    /// Milliseconds in which a request's head must be complete, from its first byte.
     pub head_timeout: u64,
-    /// End at once when the parent process ends, so that a killed harness leaves no server behind
-    #[arg(long)]
+    /// End at once when the parent process ends, so that a killed harness leaves no server behind.
     pub die_with_parent: bool,
 }
 
@@ -82,7 +62,7 @@ impl ServeOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             service,
             workers: None,
-            blocking_threads: BLOCKING_THREADS,
+            blocking_threads: const { NonZero::new(128).expect("128 is not zero") },
             block: Block::Offload,
             backlog: 4096,
             processes: NonZero::<usize>::MIN,
@@ -120,7 +100,7 @@ pub enum Workers {
 }
 
 /// What is served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Every byte comes back.
     Echo,
@@ -128,8 +108,12 @@ pub enum Protocol {
     Http,
 }
 
+impl Choice for Protocol {
+    const WORDS: &'static [(Self, &'static str)] = &[(Self::Echo, "echo"), (Self::Http, "http")];
+}
+
 /// Where blocking calls and computing run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
     /// On the thread that runs the connection, whoever else waits for it.
     Inline,
@@ -137,31 +121,31 @@ pub enum Block {
     Offload,
 }
 
+impl Choice for Block {
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Self::Inline, "inline"), (Self::Offload, "offload")];
+}
+
 /// Options of `fetch`.
-#[derive(Args, Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FetchOptions {
-    /// Most fetches at once
-    #[arg(long, value_name = "N", default_value = "10")]
+    /// Most fetches at once.
     pub(crate) concurrency: NonZero<usize>,
-    /// A named set of fetches, all at once
-    #[arg(long, value_enum, requires = "server", conflicts_with = "urls")]
-    pub(crate) scenario: Option<Scenario>,
-    /// The server of a scenario
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) server: Option<SocketAddr>,
-    /// `http://HOST:PORT/PATH` or `echo://HOST:PORT/TEXT`
-    #[arg(value_name = "URL", required_unless_present = "scenario")]
-    pub(crate) urls: Vec<Url>,
+    pub(crate) what: Fetches,
+}
+
+/// What to fetch.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fetches {
+    Urls(Vec<Url>),
+    /// A named set, all at once, from that server.
+    Scenario(Scenario, SocketAddr),
 }
 
 /// Options of `idiom`.
-#[derive(Args, Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct IdiomOptions {
-    /// Which idiom
-    #[arg(value_enum)]
     pub(crate) idiom: Idiom,
-    /// Milliseconds to sleep, one number for each sleep
-    #[arg(long, value_name = "MS,...", value_delimiter = ',', required = true,
-          value_parser = clap::value_parser!(u64).range(..=60_000))]
+    /// Milliseconds to sleep, one number for each sleep.
     pub(crate) sleeps: Vec<u64>,
 }

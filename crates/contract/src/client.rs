@@ -12,9 +12,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::args::Choice;
 use crate::response::{Expect, ResponseEvent, ResponseParser};
 use crate::url::{Target, Url};
 
@@ -97,6 +97,12 @@ impl Exchange {
         };
         let fetched = Fetched { url: url.as_str().to_owned(), ..Fetched::default() };
         Self { url, begun: None, output, written: 0, answer, done: false, fetched }
+    }
+
+    /// The URL as it was given, for a model that must say what became of an exchange that it has lost.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.url.as_str()
     }
 
     /// Where to connect; the clock of the exchange starts here.
@@ -208,7 +214,7 @@ fn answered(
 }
 
 /// A named set of fetches against one server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
     /// Three different pages, gathered.
     ThreeUrls,
@@ -216,6 +222,14 @@ pub(crate) enum Scenario {
     TenSlowServers,
     /// A thousand of them.
     ThousandSlowServers,
+}
+
+impl Choice for Scenario {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Self::ThreeUrls, "three-urls"),
+        (Self::TenSlowServers, "ten-slow-servers"),
+        (Self::ThousandSlowServers, "thousand-slow-servers"),
+    ];
 }
 
 impl Scenario {

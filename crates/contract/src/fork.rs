@@ -3,7 +3,7 @@
 //! A process may fork safely only while it has one thread: a child has only the thread that forked, and a lock that
 //! another one held (of the allocator, of standard error) stays locked in the child for ever.
 
-use std::io;
+use std::io::{self, PipeWriter};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getppid};
 
+use crate::announce::{self, Announcement, on_announce};
 use crate::stop;
 
 /// Forks; the child runs `child` and leaves with the status that it returns, 101 if it panicked.
@@ -116,7 +117,7 @@ fn ended_well(child: Pid) -> bool {
 }
 
 /// Most processes of `--processes`: a million connections at twenty thousand each, several times over.
-const MAX_PROCESSES: usize = 256;
+pub(crate) const MAX_PROCESSES: usize = 256;
 
 static CHILDREN: [AtomicI32; MAX_PROCESSES] = [const { AtomicI32::new(0) }; MAX_PROCESSES];
 
@@ -131,27 +132,47 @@ extern "C" fn forward_sigterm(_signal: stop::libc_int) {
     Errno::set_raw(interrupted);
 }
 
-/// A process for each listener; the parent announces, forwards SIGTERM and waits.
+/// A process for each listener, which leaves with the status that `serve` returns; the parent announces when all of them
+/// have, forwards SIGTERM and waits.
 pub(crate) fn serve_each(
     listeners: Vec<TcpListener>,
-    announce: impl FnOnce(&TcpListener) -> io::Result<()>,
-    serve: impl Fn(TcpListener) -> io::Result<()>,
+    serve: impl Fn(TcpListener) -> i32,
 ) -> io::Result<()> {
-    if listeners.len() > MAX_PROCESSES {
-        return Err(io::Error::other(format!(
-            "at most {MAX_PROCESSES} processes; choose fewer with `--processes`"
-        )));
-    }
+    assert!(listeners.len() <= MAX_PROCESSES, "the bound of `--processes`");
+    let address = listeners[0].local_addr()?;
     stop::on_sigterm_call(forward_sigterm)?;
+    let (news, tell) = io::pipe()?;
+    let children = fork_each(listeners, tell, serve)?;
+    if stop::stopping() {
+        signal_all(&children, Signal::SIGTERM);
+    }
+    let silent = children.len() - announce::heard(news)?;
+    if silent > 0 && !stop::stopping() {
+        let failed = format!("{silent} of {} processes failed to start", children.len());
+        end_all(children);
+        return Err(io::Error::other(failed));
+    }
+    announce::print(address)?;
+    match wait_all(children) {
+        0 => Ok(()),
+        failed => Err(io::Error::other(format!("{failed} of the processes failed"))),
+    }
+}
+
+/// The parent's copies of listeners and pipe are closed on return: the kernel deals connections to every listener that
+/// is open, served or not, and the pipe ends when the last process that can write to it has written or ended.
+fn fork_each(
+    listeners: Vec<TcpListener>,
+    tell: PipeWriter,
+    serve: impl Fn(TcpListener) -> i32,
+) -> io::Result<Vec<Pid>> {
+    let mut tell = Some(tell);
     let mut listeners: Vec<Option<TcpListener>> = listeners.into_iter().map(Some).collect();
     let mut children = Vec::with_capacity(listeners.len());
     for (index, slot) in CHILDREN.iter().enumerate().take(listeners.len()) {
-        let child = spawn(|| match serve(keep_only(index, &mut listeners)) {
-            Ok(()) => 0,
-            Err(error) => {
-                eprintln!("{error}");
-                1
-            }
+        let child = spawn(|| {
+            on_announce(Announcement::Parent(tell.take().expect("each child takes its own once")));
+            serve(keep_only(index, &mut listeners))
         });
         match child {
             Ok(child) => {
@@ -164,16 +185,7 @@ pub(crate) fn serve_each(
             }
         }
     }
-    announce(listeners[0].as_ref().expect("only a child gives its listener away"))?;
-    // The kernel deals connections to every listener that is open, served or not: the parent keeps none.
-    drop(listeners);
-    if stop::stopping() {
-        signal_all(&children, Signal::SIGTERM);
-    }
-    match wait_all(children) {
-        0 => Ok(()),
-        failed => Err(io::Error::other(format!("{failed} of the processes failed"))),
-    }
+    Ok(children)
 }
 
 /// A child closes the listeners of the others, or it would keep theirs open when they end.

@@ -18,8 +18,8 @@ const MAX_HEADERS: usize = 64;
 const LONGEST_WAIT_MS: u64 = 60_000;
 /// Longest body of `/bytes/N`.
 const LONGEST_BODY: u64 = 1 << 30;
-/// Most iterations of `/compute/N`: seconds, not hours.
-const MOST_ITERATIONS: u64 = 10_000_000_000;
+/// Most iterations of `/compute/N` and of `--burn`: seconds, not hours.
+pub(crate) const MOST_ITERATIONS: u64 = 10_000_000_000;
 
 const OK: &str = "200 OK";
 const BAD_REQUEST: &str = "400 Bad Request";

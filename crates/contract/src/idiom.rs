@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
+
+use crate::args::Choice;
 
 /// Period of the task that [`Idiom::Timer`] runs beside the sleeps.
 pub const TIMER_PERIOD: Duration = Duration::from_millis(10);
 
 /// A way to arrange sleeps in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idiom {
     /// One unit of concurrency sleeps them all, one after the other.
     Sequential,
@@ -19,6 +20,15 @@ pub enum Idiom {
     Chained,
     /// As parallel, beside a periodic task that ticks every [`TIMER_PERIOD`] until the last sleep ends.
     Timer,
+}
+
+impl Choice for Idiom {
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Self::Sequential, "sequential"),
+        (Self::Parallel, "parallel"),
+        (Self::Chained, "chained"),
+        (Self::Timer, "timer"),
+    ];
 }
 
 /// What happened, and when.
@@ -41,7 +51,7 @@ impl IdiomOutcome {
             .map(|(index, at)| json!({ "sleep": index, "at_us": since(at) }))
             .collect();
         let mut line = json!({
-            "idiom": idiom.to_possible_value().map(|value| value.get_name().to_owned()),
+            "idiom": idiom.word(),
             "sleeps_ms": sleeps_ms,
             "wall_us": self.finished.iter().map(|(_, at)| since(at)).max(),
             "finished": finished,

@@ -1,12 +1,12 @@
 //! What harness and contestant may assume of each other.
 //!
-//! A contestant is a process: it takes the arguments of [`args`], announces one line on standard output, serves until
-//! SIGTERM, finishes what is in flight and exits with status 0. This crate does all of that once, so that a model's
+//! A contestant is a process: it takes the arguments of [`args`], announces one line on standard output when it is set
+//! up, serves until SIGTERM, finishes what is in flight and exits with status 0. This crate does all of that once, so that a model's
 //! page holds nothing but its concurrency: a way to perform the [`Step`]s of a [`Service`], and of an [`Exchange`] on
 //! the client's side.
 //!
 //! ```text
-//! argv --> listener --> "listening 127.0.0.1:40001" --> serve(listener, options) --> SIGTERM --> drain --> exit 0
+//! argv --> listener --> serve(listener, options): set-up --> "listening 127.0.0.1:40001" --> SIGTERM --> drain --> exit 0
 //! ```
 //!
 //! No runtime is linked here: what a contestant links beyond this crate is the thing under test.
@@ -25,12 +25,15 @@ pub mod stop;
 pub mod url;
 pub mod work;
 
+mod announce;
 mod http;
 mod run;
+mod workers;
 
 /// Bytes that every model offers to one read, so that none wins by a larger buffer.
 pub const READ_SIZE: usize = 16 * 1024;
 
+pub use announce::announce;
 pub use args::{Block, Protocol, ServeOptions, Workers};
 pub use client::{ClientStep, Exchange, Fetched};
 pub use idiom::{Idiom, IdiomOutcome, TIMER_PERIOD};
@@ -40,3 +43,4 @@ pub use run::{Contestant, run};
 pub use service::{Service, Step};
 pub use stop::{drain, stopping};
 pub use work::{Digest, Work};
+pub use workers::{end_on_panic, run_workers};

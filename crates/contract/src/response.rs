@@ -136,12 +136,31 @@ impl ResponseParser {
         &mut self,
         input: &mut &'a [u8],
     ) -> Result<Option<ResponseEvent<'a>>, ResponseError> {
-        let event = self.advance(input);
+        self.next_with(input, &mut |_, _| {})
+    }
+
+    /// As [`next`](Self::next), and shows each header field of an answer's head, name and value, before it returns that
+    /// head; those of 1xx heads are not shown.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next); fields of a head that is refused may have been shown.
+    pub fn next_with<'a>(
+        &mut self,
+        input: &mut &'a [u8],
+        field: &mut impl FnMut(&str, &[u8]),
+    ) -> Result<Option<ResponseEvent<'a>>, ResponseError> {
+        let event = self.advance(input, field);
         if let Err(error) = event {
             self.state = State::Failed(error);
             self.held = Vec::new();
         }
         event
+    }
+
+    /// The heads that are still to come answer requests of this kind.
+    pub fn set_expect(&mut self, expect: Expect) {
+        self.expect = expect;
     }
 
     /// The connection has ended: `Some(End)` if this completes the answer, `None` if none had begun.
@@ -170,6 +189,7 @@ impl ResponseParser {
     fn advance<'a>(
         &mut self,
         input: &mut &'a [u8],
+        field: &mut impl FnMut(&str, &[u8]),
     ) -> Result<Option<ResponseEvent<'a>>, ResponseError> {
         loop {
             match self.state {
@@ -179,7 +199,7 @@ impl ResponseParser {
                     return Ok(Some(ResponseEvent::End));
                 }
                 _ if input.is_empty() => return Ok(None),
-                State::Head => match self.head(input)? {
+                State::Head => match self.head(input, field)? {
                     Some(head) if head.status < 200 => self.skip_interim(head.status)?,
                     Some(head) => {
                         self.interim = 0;
@@ -221,14 +241,18 @@ impl ResponseParser {
     }
 
     /// The head at the front of `held` and `input` together; parsed in place when all of it is in `input`.
-    fn head(&mut self, input: &mut &[u8]) -> Result<Option<ResponseHead>, ResponseError> {
+    fn head(
+        &mut self,
+        input: &mut &[u8],
+        field: &mut impl FnMut(&str, &[u8]),
+    ) -> Result<Option<ResponseHead>, ResponseError> {
         let before = self.held.len();
         let room = input.len().min(HEAD_SIZE_MAX - before);
         let parsed = if before == 0 {
-            parse_head(&input[..room], self.expect)?
+            parse_head(&input[..room], self.expect, field)?
         } else {
             self.held.extend_from_slice(&input[..room]);
-            parse_head(&self.held, self.expect)?
+            parse_head(&self.held, self.expect, field)?
         };
         match parsed {
             Some((head, length)) => {

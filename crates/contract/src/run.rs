@@ -1,4 +1,4 @@
-//! A contestant's `main`: arguments, listener, announcement, stop.
+//! A contestant's `main`: arguments, listener, stop.
 
 use std::io::{self, Write as _};
 use std::net::TcpListener;
@@ -6,12 +6,13 @@ use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike as _;
 use serde_json::json;
 
-use crate::args::{Cli, Command, FetchOptions, IdiomOptions, ServeOptions};
+use crate::announce::{Announcement, on_announce};
+use crate::args::{self, Asked, FetchOptions, Fetches, IdiomOptions, ServeOptions};
 use crate::client::{Exchange, Fetched};
 use crate::idiom::{Idiom, IdiomOutcome};
 use crate::{fork, listener, stop};
@@ -21,37 +22,72 @@ use crate::{fork, listener, stop};
 pub struct Contestant {
     /// The model's one name.
     pub name: &'static str,
-    /// Serves `listener` until SIGTERM shuts it down, drains, and returns.
+    /// Sets up, [`announce`](crate::announce())s, serves `listener` until SIGTERM shuts it down, drains, and returns.
     pub serve: fn(TcpListener, &ServeOptions) -> io::Result<()>,
     /// Performs the exchanges, at most `concurrency` at once, and returns what became of each, in order.
     pub fetch: fn(Vec<Exchange>, NonZero<usize>) -> io::Result<Vec<Fetched>>,
     /// Runs a scheduling idiom over sleeps.
     pub idiom: fn(Idiom, &[Duration]) -> io::Result<IdiomOutcome>,
+    /// As in the registry: it waits in loops, of which `--processes` may fork several onto one port.
+    pub event_driven: bool,
 }
+
+/// Exit status of a contestant that was called wrongly.
+const USAGE: u8 = 2;
 
 /// Runs a contestant: its `main` is this call.
 ///
 /// Exit status: 0 done (for `serve`: after SIGTERM), 2 usage, 1 anything else.
 #[must_use]
 pub fn run(contestant: Contestant) -> ExitCode {
-    let command = Cli::command().name(contestant.name).bin_name(contestant.name);
-    let cli = match Cli::from_arg_matches(&command.get_matches()) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
+    let asked = match args::parse(std::env::args_os().skip(1), &contestant) {
+        Ok(asked) => asked,
+        Err(error) => {
+            eprintln!("{}: {error}", contestant.name);
+            return ExitCode::from(USAGE);
+        }
     };
     raise_descriptor_limit();
-    let done = match cli.command {
-        Command::Serve(options) => serve(contestant, &options),
-        Command::Fetch(options) => fetch(contestant, options),
-        Command::Idiom(options) => idiom(contestant, &options),
+    let done = match asked {
+        Asked::Help(page) => help(&page),
+        Asked::Nothing => {
+            eprint!("{}", args::PROGRAM.of(contestant.name));
+            return ExitCode::from(USAGE);
+        }
+        Asked::Serve(options) => serve(contestant, &options),
+        Asked::Fetch(options) => fetch(contestant, options),
+        Asked::Idiom(options) => idiom(contestant, &options),
     };
     // Not a return: connections that are idle may still hold threads, and those end here.
     match done {
         Ok(()) => std::process::exit(0),
         Err(error) => {
-            eprintln!("{}: {error}", contestant.name);
+            complain(contestant, &error);
             std::process::exit(1)
         }
+    }
+}
+
+fn help(page: &str) -> io::Result<()> {
+    io::stdout().lock().write_all(page.as_bytes()).or_else(|error| match error.kind() {
+        // Piped into a reader that has seen enough.
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
+}
+
+fn complain(contestant: Contestant, error: &io::Error) {
+    eprintln!("{}: {error}{}", contestant.name, remedy(error));
+}
+
+/// What to do when the system refuses a descriptor or a thread: a model passes the error on as it came.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE) => "; raise the limit with `ulimit -n`, or ask for fewer at once",
+        Some(Errno::EAGAIN | Errno::ENOMEM) => {
+            "; ask for fewer at once, or see what `c10k doctor` says of threads and processes"
+        }
+        _ => "",
     }
 }
 
@@ -72,35 +108,33 @@ fn serve(contestant: Contestant, options: &ServeOptions) -> io::Result<()> {
     }
     let listener = listener::bind(options.listen, options.backlog)?;
     stop::on_sigterm_shut_down(&listener)?;
-    announce(&listener)?;
+    on_announce(Announcement::Line(listener.local_addr()?));
     (contestant.serve)(listener, options)
 }
 
 fn serve_in_processes(contestant: Contestant, options: &ServeOptions) -> io::Result<()> {
     let listeners =
         listener::bind_shared(options.listen, options.backlog, options.processes.get())?;
-    fork::serve_each(listeners, announce, |listener| {
+    let serve = |listener| {
         stop::on_sigterm_shut_down(&listener)?;
         (contestant.serve)(listener, options)
+    };
+    fork::serve_each(listeners, |listener| match serve(listener) {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(contestant, &error);
+            1
+        }
     })
 }
 
-/// The only line on standard output.
-fn announce(listener: &TcpListener) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening {}", listener.local_addr()?)?;
-    stdout.flush()
-}
-
 fn fetch(contestant: Contestant, options: FetchOptions) -> io::Result<()> {
-    let (urls, concurrency) = match (options.scenario, options.server) {
-        (Some(scenario), Some(server)) => {
-            let urls = scenario.urls(server);
-            let all = NonZero::new(urls.len()).unwrap_or(NonZero::<usize>::MIN);
-            (urls, all)
-        }
-        _ => (options.urls, options.concurrency),
+    let (urls, most) = match options.what {
+        Fetches::Urls(urls) => (urls, options.concurrency.get()),
+        Fetches::Scenario(scenario, server) => (scenario.urls(server), usize::MAX),
     };
+    // A model may start as many threads or processes as it is allowed fetches: no more than there are.
+    let concurrency = NonZero::new(most.min(urls.len())).unwrap_or(NonZero::<usize>::MIN);
     let exchanges = urls.into_iter().map(Exchange::new).collect();
     let start = Instant::now();
     let fetched = (contestant.fetch)(exchanges, concurrency)?;

@@ -133,6 +133,42 @@ fn http_1_0_closes_unless_it_says_otherwise() {
 }
 
 #[test]
+fn the_fields_of_an_answer_are_shown_and_those_of_interim_heads_are_not() {
+    let mut parser = ResponseParser::default();
+    let bytes = b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nServer:  x y \r\nContent-Length: 0\r\n\r\n";
+    for step in [1, 7, bytes.len()] {
+        let mut shown = Vec::new();
+        for piece in bytes.chunks(step) {
+            let mut input = piece;
+            let mut show = |name: &str, value: &[u8]| {
+                shown.push(format!("{name}={}", String::from_utf8_lossy(value)));
+            };
+            while parser.next_with(&mut input, &mut show).unwrap().is_some() {}
+        }
+        assert_eq!(shown, ["Server=x y", "Content-Length=0"], "cut into {step}");
+    }
+}
+
+#[test]
+fn one_connection_may_be_asked_in_both_ways() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    let mut parser = ResponseParser::default();
+    for (expect, bytes) in [
+        (Expect::HeadOnly, head.to_vec()),
+        (Expect::Body, [&head[..], b"ab"].concat()),
+        (Expect::HeadOnly, head.to_vec()),
+    ] {
+        parser.set_expect(expect);
+        let mut input = bytes.as_slice();
+        let mut last = None;
+        while let Some(event) = parser.next(&mut input).unwrap() {
+            last = Some(event);
+        }
+        assert_eq!(last, Some(ResponseEvent::End), "{expect:?}");
+    }
+}
+
+#[test]
 fn equal_lengths_agree_and_different_ones_do_not() {
     let head = |a: &str, b: &str| {
         format!("HTTP/1.1 200 OK\r\nContent-Length: {a}\r\nContent-Length: {b}\r\n\r\nok")

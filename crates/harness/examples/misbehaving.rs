@@ -34,7 +34,13 @@ fn main() -> ExitCode {
             sleep_for_ever();
         }
         // Announcement, SIGTERM and all else that is right come from the contract.
-        _ => contract::run(Contestant { name: "misbehaving", serve, fetch, idiom }),
+        _ => contract::run(Contestant {
+            name: "misbehaving",
+            serve,
+            fetch,
+            idiom,
+            event_driven: false,
+        }),
     }
 }
 
@@ -56,6 +62,7 @@ fn sleep_for_ever() -> ! {
 
 /// SIGTERM ends `accept`; what then is done depends on the habit.
 fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
+    contract::announce()?;
     let habit = habit();
     match habit.as_str() {
         "hangs" => sleep_for_ever(),

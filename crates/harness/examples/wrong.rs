@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     if fault("stale") {
         share_the_port();
     }
-    contract::run(Contestant { name: "wrong", serve, fetch, idiom })
+    contract::run(Contestant { name: "wrong", serve, fetch, idiom, event_driven: false })
 }
 
 fn fetch(_: Vec<Exchange>, _: NonZero<usize>) -> io::Result<Vec<Fetched>> {
@@ -57,6 +57,7 @@ fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
     if fault("panic") {
         std::panic::set_hook(Box::new(|_| exit(1)));
     }
+    contract::announce()?;
     loop {
         match listener.accept() {
             Ok((stream, _)) => start(stream, *options),

@@ -13,6 +13,7 @@ const HEADERS_MAX: usize = 100;
 pub(super) fn parse_head(
     bytes: &[u8],
     expect: Expect,
+    show: &mut impl FnMut(&str, &[u8]),
 ) -> Result<Option<(ResponseHead, usize)>, ResponseError> {
     // Uninitialised, since clearing a hundred fields would cost as much as parsing the usual five.
     let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
@@ -22,7 +23,7 @@ pub(super) fn parse_head(
         bytes,
         &mut fields,
     ) {
-        Ok(Status::Complete(length)) => Ok(Some((read_head(&response, expect)?, length))),
+        Ok(Status::Complete(length)) => Ok(Some((read_head(&response, expect, show)?, length))),
         Ok(Status::Partial) => Ok(None),
         Err(httparse::Error::TooManyHeaders) => Err(ResponseError::TooManyHeaders),
         Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
@@ -32,7 +33,11 @@ pub(super) fn parse_head(
     }
 }
 
-fn read_head(response: &Response<'_, '_>, expect: Expect) -> Result<ResponseHead, ResponseError> {
+fn read_head(
+    response: &Response<'_, '_>,
+    expect: Expect,
+    show: &mut impl FnMut(&str, &[u8]),
+) -> Result<ResponseHead, ResponseError> {
     let status = response.code.filter(|status| *status >= 100).ok_or(ResponseError::NotHttp)?;
     let http_1_0 = response.version == Some(0);
     let mut length = None;
@@ -51,6 +56,9 @@ fn read_head(response: &Response<'_, '_>, expect: Expect) -> Result<ResponseHead
                 coding = Some(field.value);
             }
             _ => {}
+        }
+        if status >= 200 {
+            show(field.name, field.value);
         }
     }
     let framing = match (coding, length) {

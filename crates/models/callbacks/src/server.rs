@@ -15,10 +15,11 @@
 //! ```
 
 use std::io::{self, ErrorKind, Write as _};
-use std::{net, panic, process, thread};
+use std::{net, thread};
 
 use contract::{
-    AfterAccept, Pool, ServeOptions, Service, Step, Workers, after_accept_error, drain,
+    AfterAccept, Pool, ServeOptions, Service, Step, after_accept_error, drain, end_on_panic,
+    run_workers,
 };
 use mio::Token;
 use mio::net::{TcpListener, TcpStream};
@@ -32,24 +33,14 @@ const ACCEPTS: usize = 1024;
 
 pub(crate) fn serve(listener: net::TcpListener, options: &ServeOptions) -> io::Result<()> {
     // A callback's panic unwinds into the loop, where nobody knows what it broke: as in node.js, that is the end.
-    panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}");
-        process::exit(1);
-    }));
+    end_on_panic();
     listener.set_nonblocking(true)?;
     let (threads, options) = (Pool::new(options.blocking_threads), *options);
-    // All are prepared before one runs: the first connections may take every descriptor there is.
-    let prepare = |_| -> io::Result<_> {
+    run_workers(&options, |_| {
         let listener = TcpListener::from_std(listener.try_clone()?);
         let event_loop = EventLoop::prepare(options.block, threads.clone())?;
         Ok(move || work(event_loop(), listener, options))
-    };
-    let mut workers =
-        (0..options.workers_or(Workers::Cpus)).map(prepare).collect::<io::Result<Vec<_>>>()?;
-    for worker in workers.drain(1..) {
-        thread::Builder::new().spawn(|| worker().expect("epoll serves a loop"))?;
-    }
-    workers.remove(0)()
+    })
 }
 
 fn work(event_loop: Loop, mut listener: TcpListener, options: ServeOptions) -> io::Result<()> {

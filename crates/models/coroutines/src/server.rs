@@ -15,12 +15,12 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
-use std::{process, thread};
 
 use contract::{
-    AfterAccept, Block, Pool, READ_SIZE, ServeOptions, Service, Step, Workers, after_accept_error,
-    drain, listener,
+    AfterAccept, Block, Pool, READ_SIZE, ServeOptions, Service, Step, after_accept_error, drain,
+    listener, run_workers,
 };
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
@@ -30,23 +30,11 @@ use crate::scheduler::{STEPS, Scheduler, Wait, Woken, Yielder};
 
 pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let threads = Pool::new(options.blocking_threads);
-    // All are set up before one runs: the first connections may take every descriptor there is.
-    let set_up = |_| Ok((Poller::new()?, listener.try_clone()?));
-    let mut workers =
-        (0..options.workers_or(Workers::Cpus)).map(set_up).collect::<io::Result<Vec<_>>>()?;
-    for (poller, listener) in workers.drain(1..) {
-        let (options, threads) = (*options, threads.clone());
-        thread::Builder::new().spawn(move || {
-            if let Err(error) = work(Scheduler::new(poller, threads), listener, options) {
-                // Half a server that keeps its port is worse than none.
-                eprintln!("a scheduler failed: {error}");
-                process::exit(1);
-            }
-        })?;
-    }
-    let (poller, listener) = workers.remove(0);
-    work(Scheduler::new(poller, threads), listener, *options)
+    let (threads, options) = (Pool::new(options.blocking_threads), *options);
+    run_workers(&options, |_| {
+        let (poller, listener, threads) = (Poller::new()?, listener.try_clone()?, threads.clone());
+        Ok(move || work(Scheduler::new(poller, threads), listener, options))
+    })
 }
 
 /// What the coroutines of a worker share.

@@ -20,7 +20,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::{net, thread};
 
 use contract::{
-    AfterAccept, Pool, ServeOptions, Service, Step, Workers, after_accept_error, drain,
+    AfterAccept, Pool, ServeOptions, Service, Step, after_accept_error, drain, run_workers,
 };
 use mio::Token;
 use mio::net::{TcpListener, TcpStream};
@@ -37,18 +37,11 @@ const ACCEPTS: usize = 1024;
 pub(crate) fn serve(listener: net::TcpListener, options: &ServeOptions) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let (threads, options) = (Pool::new(options.blocking_threads), *options);
-    // All are prepared before one runs: the first connections may take every descriptor there is.
-    let prepare = |_| -> io::Result<_> {
+    run_workers(&options, |_| {
         let listener = TcpListener::from_std(listener.try_clone()?);
         let event_loop = EventLoop::prepare(options.block, threads.clone())?;
         Ok(move || work(event_loop(), listener, options))
-    };
-    let mut workers =
-        (0..options.workers_or(Workers::Cpus)).map(prepare).collect::<io::Result<Vec<_>>>()?;
-    for worker in workers.drain(1..) {
-        thread::Builder::new().spawn(|| worker().expect("epoll serves a loop"))?;
-    }
-    workers.remove(0)()
+    })
 }
 
 fn work(event_loop: Loop, mut listener: TcpListener, options: ServeOptions) -> io::Result<()> {

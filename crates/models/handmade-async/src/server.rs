@@ -8,14 +8,15 @@
 //!
 //! A task waits in `.await`, having left a waker with whoever can end the wait: the reactor, a timer, a thread.
 
+use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
-use std::{io, process, thread};
 
 use contract::{
-    AfterAccept, Block, Pool, ServeOptions, Service, Step, Workers, after_accept_error, drain,
-    listener,
+    AfterAccept, Block, Pool, ServeOptions, Service, Step, after_accept_error, drain, listener,
+    run_workers,
 };
 
 use crate::executor::{block_on, spawn, unblock, yield_now};
@@ -25,23 +26,12 @@ use crate::timer::{sleep, timeout_at};
 
 pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let threads = Pool::new(options.blocking_threads);
-    // All are set up before one runs: the first connections may take every descriptor there is.
-    let set_up = |_| Ok((Reactor::new()?, listener.try_clone()?));
-    let mut workers =
-        (0..options.workers_or(Workers::Cpus)).map(set_up).collect::<io::Result<Vec<_>>>()?;
-    for (reactor, listener) in workers.drain(1..) {
-        let (options, threads) = (*options, threads.clone());
-        thread::Builder::new().spawn(move || {
-            if let Err(error) = block_on(reactor, accept(listener, options, threads)).flatten() {
-                // Half a server that keeps its port is worse than none.
-                eprintln!("an executor failed: {error}");
-                process::exit(1);
-            }
-        })?;
-    }
-    let (reactor, listener) = workers.remove(0);
-    block_on(reactor, accept(listener, *options, threads))?
+    let (threads, options) = (Pool::new(options.blocking_threads), *options);
+    run_workers(&options, |_| {
+        let (reactor, listener, threads) =
+            (Reactor::new()?, listener.try_clone()?, threads.clone());
+        Ok(move || block_on(reactor, accept(listener, options, threads))?)
+    })
 }
 
 /// What the connections of an executor share.

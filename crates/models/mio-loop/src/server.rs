@@ -17,13 +17,14 @@
 //! ```
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net;
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
-use std::{net, panic, process, thread};
 
 use contract::later::Later;
 use contract::{
-    AfterAccept, Pool, READ_SIZE, ServeOptions, Service, Step, Workers, after_accept_error, drain,
+    AfterAccept, Pool, READ_SIZE, ServeOptions, Service, Step, after_accept_error, drain,
+    end_on_panic, run_workers,
 };
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -38,21 +39,14 @@ const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const LISTENER: Token = Token(usize::MAX);
 
 pub(crate) fn serve(listener: net::TcpListener, options: &ServeOptions) -> io::Result<()> {
-    // A panic ends a loop and everything on it. Half a server that keeps its port is worse than none.
-    panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}");
-        process::exit(1);
-    }));
+    // A panic ends a loop and everything on it.
+    end_on_panic();
     listener.set_nonblocking(true)?;
     let threads = Pool::new(options.blocking_threads);
-    // All are set up before one runs: the first connections may take every descriptor there is.
-    let set_up = |_| Worker::new(listener.try_clone()?, *options, threads.clone());
-    let mut workers =
-        (0..options.workers_or(Workers::Cpus)).map(set_up).collect::<io::Result<Vec<_>>>()?;
-    for worker in workers.drain(1..) {
-        thread::Builder::new().spawn(|| worker.run().expect("epoll serves a loop"))?;
-    }
-    workers.remove(0).run()
+    run_workers(options, |_| {
+        let worker = Worker::new(listener.try_clone()?, *options, threads.clone())?;
+        Ok(|| worker.run())
+    })
 }
 
 struct Worker {

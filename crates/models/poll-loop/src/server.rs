@@ -22,11 +22,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{panic, process, thread};
 
 use contract::later::{End, Later};
 use contract::{
-    AfterAccept, Pool, READ_SIZE, ServeOptions, Service, Step, Workers, after_accept_error, drain,
+    AfterAccept, Pool, READ_SIZE, ServeOptions, Service, Step, after_accept_error, drain,
+    end_on_panic, run_workers,
 };
 use nix::poll::{PollFd, PollFlags};
 use rustix::net::{SocketFlags, accept_with};
@@ -44,21 +44,14 @@ const STEPS: usize = 16;
 const ACCEPTED: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 
 pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
-    // A panic ends a loop and everything on it. Half a server that keeps its port is worse than none.
-    panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}");
-        process::exit(1);
-    }));
+    // A panic ends a loop and everything on it.
+    end_on_panic();
     listener.set_nonblocking(true)?;
     let (listener, threads) = (Arc::new(listener), Pool::new(options.blocking_threads));
-    // All are set up before one runs: the first connections may take every descriptor there is.
-    let set_up = |_| Worker::new(Arc::clone(&listener), *options, threads.clone());
-    let mut workers =
-        (0..options.workers_or(Workers::Cpus)).map(set_up).collect::<io::Result<Vec<_>>>()?;
-    for worker in workers.drain(1..) {
-        thread::Builder::new().spawn(|| worker.run().expect("poll serves a loop"))?;
-    }
-    workers.remove(0).run()
+    run_workers(options, |_| {
+        let worker = Worker::new(Arc::clone(&listener), *options, threads.clone())?;
+        Ok(|| worker.run())
+    })
 }
 
 struct Worker {

@@ -37,6 +37,7 @@ pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result
     let mut parent = Some(Parent { listener, ends: ends_of_children()? });
     let mut children = HashSet::new();
     let mut pause = None;
+    contract::announce()?;
     while let Some(Parent { listener, ends }) = &parent {
         let [has_ended, has_connected] = wait([ends.as_fd(), listener.as_fd()], pause.take())?;
         if has_ended {

@@ -40,6 +40,7 @@ pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result
         fork::end_all(workers.into_iter().collect());
         return Err(io::Error::new(error.kind(), format!("{what}; choose fewer with `--workers`")));
     }
+    contract::announce()?;
     loop {
         let [has_ended, is_shut_down] = wait([ends.as_fd(), listener.as_fd()], pause.take())?;
         if is_shut_down {

@@ -28,6 +28,7 @@ const STACK_SIZE: usize = 64 * 1024;
 pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
     let options = *options;
     let pool = start(options.workers_or(WORKERS))?;
+    contract::announce()?;
     loop {
         match listener.accept() {
             Ok((stream, _)) => pool.spawn(move || drop(converse(stream, &options))),

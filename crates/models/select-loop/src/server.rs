@@ -22,11 +22,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{panic, process, thread};
 
 use contract::later::{End, Later};
 use contract::{
     AfterAccept, Pool, READ_SIZE, ServeOptions, Service, Step, Workers, after_accept_error, drain,
+    end_on_panic, run_workers,
 };
 use nix::sys::select::FD_SETSIZE;
 use rustix::net::{SocketFlags, accept_with};
@@ -45,25 +45,17 @@ const STEPS: usize = 16;
 const ACCEPTED: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 
 pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
-    // A panic ends a loop and everything on it. Half a server that keeps its port is worse than none.
-    panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}");
-        process::exit(1);
-    }));
+    // A panic ends a loop and everything on it.
+    end_on_panic();
     limit_descriptors()?;
     listener.set_nonblocking(true)?;
     let (listener, threads) = (Arc::new(listener), Pool::new(options.blocking_threads));
     let workers = options.workers_or(Workers::Cpus);
-    // All are set up before one runs: the first connections may take every descriptor there is.
-    let set_up = |index| {
+    run_workers(options, |index| {
         let worker = Worker::new(Arc::clone(&listener), *options, threads.clone())?;
-        Ok(Worker { room: (CONNECTIONS + index) / workers, ..worker })
-    };
-    let mut workers = (0..workers).map(set_up).collect::<io::Result<Vec<_>>>()?;
-    for worker in workers.drain(1..) {
-        thread::Builder::new().spawn(|| worker.run().expect("select serves a loop"))?;
-    }
-    workers.remove(0).run()
+        let worker = Worker { room: (CONNECTIONS + index) / workers, ..worker };
+        Ok(|| worker.run())
+    })
 }
 
 struct Worker {

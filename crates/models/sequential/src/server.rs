@@ -16,6 +16,7 @@ use std::time::Instant;
 use contract::{AfterAccept, READ_SIZE, ServeOptions, Service, Step, after_accept_error, stop};
 
 pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
+    contract::announce()?;
     loop {
         match listener.accept() {
             Ok((stream, _)) => {

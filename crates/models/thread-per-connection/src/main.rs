@@ -9,5 +9,6 @@ fn main() -> std::process::ExitCode {
         serve: server::serve,
         fetch: client::fetch,
         idiom: client::idiom,
+        event_driven: false,
     })
 }

@@ -20,6 +20,7 @@ use contract::{
 const STACK_SIZE: usize = 64 * 1024;
 
 pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result<()> {
+    contract::announce()?;
     loop {
         match listener.accept() {
             Ok((stream, _)) => start(stream, *options),

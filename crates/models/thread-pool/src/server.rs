@@ -63,6 +63,7 @@ pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result
             io::Error::new(error.kind(), format!("{what}; choose fewer with `--workers`"))
         })?;
     }
+    contract::announce()?;
     loop {
         match listener.accept() {
             Ok((stream, _)) => queue.push(stream),

@@ -29,6 +29,7 @@ pub(crate) fn serve(listener: TcpListener, options: &ServeOptions) -> io::Result
         .enable_all()
         .build()?;
     listener.set_nonblocking(true)?;
+    contract::announce()?;
     // In a task, since this thread is no worker: every connection would wake it first, and it a worker.
     runtime.block_on(runtime.spawn(accept(listener, *options)))??;
     // Without it, the runtime's end would wait for the blocking calls of requests that are past saving.
