@@ -11,12 +11,13 @@ const LITTLE_TOLERANCE: f64 = 0.1;
 const RATE_TOLERANCE: f64 = 0.001;
 
 /// Errors that mean that an answer was wrong, and not that it was late or lost.
-const WRONG: [ErrorKind; 6] = [
+const WRONG: [ErrorKind; 7] = [
     ErrorKind::Short,
     ErrorKind::Extra,
     ErrorKind::Mismatch,
     ErrorKind::Order,
     ErrorKind::Status,
+    ErrorKind::Header,
     ErrorKind::Malformed,
 ];
 

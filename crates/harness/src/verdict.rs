@@ -93,7 +93,9 @@ fn not_measured(error: &load::Error, stopped: &Stopped) -> (Outcome, Option<Stri
         load::Error::NotOpened { .. } => Outcome::Hung,
         load::Error::Interrupted => Outcome::Interrupted,
         // The generator itself failed: nothing is known of the contestant, and nothing may be ranked.
-        load::Error::Usage(_) | load::Error::Io { .. } => Outcome::Inconsistent,
+        load::Error::Usage(_) | load::Error::Process { .. } | load::Error::Io { .. } => {
+            Outcome::Inconsistent
+        }
     };
     (outcome, Some(format!("{error}{}", stopped.last_words)))
 }

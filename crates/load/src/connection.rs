@@ -8,6 +8,10 @@ pub(crate) struct Connection<S> {
     pub(crate) phase: Phase,
     /// Whether it sends; otherwise it is held open and idle.
     pub(crate) active: bool,
+    /// Its sockets so far: an event of an earlier one is none of this one's.
+    pub(crate) generation: u32,
+    /// Churn: failures to open it in a row.
+    pub(crate) failures: u8,
     /// Its number over all threads: names its payloads.
     pub(crate) id: u64,
     /// Requests since the run began; also the number of the next one, so that no two are alike.
@@ -26,12 +30,14 @@ pub(crate) struct Connection<S> {
 /// Where a connection is in its life.
 #[derive(Debug)]
 pub(crate) enum Phase {
-    /// To be opened, for the first time or again.
+    /// To be opened, for the first time or again; with churn, when its next request is due.
     Waiting,
     /// The handshake is under way since `since_ns`.
     Connecting { socket: OwnedFd, since_ns: u64 },
     /// Open.
     Open(OwnedFd),
+    /// Churn: answered, and waiting since `since_ns` for the server to close.
+    Closing { socket: OwnedFd, since_ns: u64 },
     /// It could not be opened; the reason was counted.
     Dead,
 }
@@ -41,6 +47,8 @@ impl<S: Default> Connection<S> {
         Self {
             phase: Phase::Waiting,
             active,
+            generation: 0,
+            failures: 0,
             id,
             asked: 0,
             answered: 0,

@@ -11,7 +11,6 @@
 //! Sockets are registered once, edge-triggered, for both directions: no `epoll_ctl` after that.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
@@ -20,13 +19,18 @@ use rustix::io::Errno;
 
 use crate::clock::{now_ns, timespec};
 use crate::connection::{Connection, Flights};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::number::{count, index};
+use crate::open::Opened;
+use crate::options::Pace;
 use crate::pace::Schedule;
 use crate::plan::{Gauge, Plan, Signals, share};
 use crate::protocol::Protocol;
+use crate::random::mix;
+use crate::rest::Rests;
 use crate::tally::Tally;
 use crate::window::Window;
+use crate::worker::Part;
 
 /// Longest sleep: how late a signal from another thread may be noticed.
 const TICK_NS: u64 = 10_000_000;
@@ -41,8 +45,13 @@ const STARTS_MIN: usize = 64;
 /// One thread's connections and what it knows of them.
 pub(crate) struct Engine<'a, P: Protocol> {
     pub(crate) plan: &'a Plan<P>,
+    /// Its number among the threads of all processes.
+    pub(crate) thread: usize,
+    pub(crate) pace: Pace,
+    /// What the steps before have answered and lost.
+    told: (u64, u64),
     pub(crate) signals: &'a Signals<'a>,
-    gauge: &'a Gauge,
+    pub(crate) gauge: &'a Gauge,
     pub(crate) poll: OwnedFd,
     pub(crate) connections: Vec<Connection<P::State>>,
     pub(crate) flights: Flights,
@@ -55,11 +64,15 @@ pub(crate) struct Engine<'a, P: Protocol> {
     pub(crate) to_open: VecDeque<usize>,
     pub(crate) connecting: usize,
     pub(crate) established: usize,
+    /// Churn: connections that wait for the server to close.
+    pub(crate) closing: usize,
+    /// Connections at rest.
+    pub(crate) rests: Rests,
     /// Active connections that are not dead.
     pub(crate) living: usize,
     /// Whether the first opening is over: from then on, what breaks is opened again.
     pub(crate) opened: bool,
-    pub(crate) first_failure: Option<ErrorKind>,
+    pub(crate) opening: Opened,
     /// Whether requests may be sent now.
     pub(crate) asking: bool,
     /// Whether there is a given number of them, of which each has to be claimed.
@@ -106,27 +119,32 @@ impl<'a, P: Protocol> Engine<'a, P> {
     ) -> Result<Self, Error> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(Error::io("failed to create an epoll", "raise ulimit -n"))?;
+        let thread = plan.first_thread + thread;
         let connections: Vec<Connection<P::State>> =
-            share(thread, plan.threads(), plan.connections)
+            share(thread, plan.threads_total, plan.connections)
                 .map(|id| Connection::new(id, plan.active[index(id)]))
                 .collect();
-        let open_loop = plan.open_loop();
         Ok(Self {
             plan,
+            thread,
+            pace: Pace::Closed,
+            told: (0, 0),
             signals,
             gauge,
             poll,
-            flights: Flights::new(connections.len(), plan.depth, open_loop),
-            tally: Tally::new(open_loop),
+            flights: Flights::new(connections.len(), plan.depth, plan.any_open),
+            tally: Tally::new(false),
             window: Window::default(),
-            schedule: Schedule::new(plan.pace, thread, plan.threads(), plan.seed),
+            schedule: Schedule::new(Pace::Closed, thread, plan.threads_total, plan.seed),
             free: VecDeque::new(),
             to_open: VecDeque::new(),
             connecting: 0,
             established: 0,
+            closing: 0,
+            rests: Rests::new(mix(plan.seed ^ 0x7417_0E4E ^ count(thread))),
             living: connections.iter().filter(|connection| connection.active).count(),
             opened: false,
-            first_failure: None,
+            opening: Opened::default(),
             asking: false,
             claiming: false,
             next_start: 0,
@@ -146,8 +164,9 @@ impl<'a, P: Protocol> Engine<'a, P> {
         if now >= self.next_sweep_ns {
             self.sweep(now);
         }
-        self.open_some(now);
+        self.open_some();
         if self.asking {
+            self.wake_up(now);
             self.start_some(STARTS_MIN.max(buffers.events.len()));
             self.send_due(now);
         }
@@ -162,10 +181,15 @@ impl<'a, P: Protocol> Engine<'a, P> {
         }
         for place in 0..buffers.events.len() {
             let event = buffers.events[place];
-            self.on_event(index(event.data.u64()), event.flags, &mut buffers.incoming);
+            self.on_event(event.data.u64(), event.flags, &mut buffers.incoming);
         }
         self.publish();
-        Ok(now_ns())
+        let now = now_ns();
+        // Also when no answer comes.
+        if self.window.is_cut(now) {
+            self.cut_or_close(now);
+        }
+        Ok(now)
     }
 
     /// How long the sockets may be waited for.
@@ -180,7 +204,9 @@ impl<'a, P: Protocol> Engine<'a, P> {
             }
             _ => TICK_NS,
         };
-        wake_ns.saturating_sub(now).min(until_due).min(TICK_NS)
+        let until_rested =
+            if self.asking { self.rests.next_ns().saturating_sub(now) } else { TICK_NS };
+        wake_ns.saturating_sub(now).min(until_due).min(until_rested).min(TICK_NS)
     }
 
     /// Whether connections remain to be started after a pause.
@@ -194,8 +220,9 @@ impl<'a, P: Protocol> Engine<'a, P> {
         self.slowest_ns = 0;
         self.next_start = 0;
         self.free.clear();
+        self.rests.clear();
         self.schedule.restart(now);
-        if self.plan.open_loop() {
+        if self.is_open_loop() {
             while self.next_start < self.connections.len() {
                 self.start_next();
             }
@@ -214,14 +241,52 @@ impl<'a, P: Protocol> Engine<'a, P> {
         let connection = self.next_start;
         self.next_start += 1;
         let room = count(self.plan.depth) - self.connections[connection].in_flight();
-        self.on_free(connection, room, now_ns());
+        let now = now_ns();
+        if self.may_ask(connection) && !self.think(connection, room, now, true) {
+            self.on_ready(connection, room, now);
+        }
         self.connections[connection].active
     }
 
     fn publish(&self) {
-        self.gauge.established.store(count(self.established), Ordering::Relaxed);
-        self.gauge.answers.store(self.tally.answers, Ordering::Relaxed);
-        self.gauge.errors.store(self.tally.errors_total(), Ordering::Relaxed);
-        self.gauge.in_flight.store(self.flights.count, Ordering::Relaxed);
+        self.gauge.set(
+            count(self.established),
+            self.told.0 + self.tally.answers,
+            self.told.1 + self.tally.errors_total(),
+            self.flights.count,
+        );
+    }
+
+    /// Whether requests are due by the clock and not by the answers.
+    pub(crate) fn is_open_loop(&self) -> bool {
+        self.pace != Pace::Closed
+    }
+
+    /// Takes up a new pace, paused.
+    pub(crate) fn begin_step(&mut self, pace: Pace) {
+        self.pace = pace;
+        self.schedule = Schedule::new(pace, self.thread, self.plan.threads_total, self.plan.seed);
+        self.tally.expect_pace(self.is_open_loop());
+        self.window = Window::default();
+        self.claiming = false;
+    }
+
+    /// What the step has to show, taken away.
+    pub(crate) fn take_part(&mut self) -> Part {
+        self.told.0 += self.tally.answers;
+        self.told.1 += self.tally.errors_total();
+        let verified = self.take_verified();
+        let tally = std::mem::replace(&mut self.tally, Tally::new(false));
+        let window = &self.window;
+        Part {
+            verified,
+            duration_ns: window.duration_ns,
+            cpu_ns: window.cpu_ns,
+            edges_cpu_ns: window.edges_cpu_ns,
+            edges_answers: window.edges_answers,
+            interrupted: window.interrupted,
+            all_dead: window.all_dead,
+            ..Part::of(tally)
+        }
     }
 }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::io;
 
 use rustix::io::Errno;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a request got no right answer, or a connection could not be opened or was lost.
 ///
 /// A broken connection counts one error for each request in flight on it, and one if there was none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {
     /// Nobody listens.
@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Order,
     /// Another status than the one expected.
     Status,
+    /// A header field that must be there is not, or has another value.
+    Header,
     /// Not HTTP, or more of it than a head may have.
     Malformed,
     /// No route to the server.
@@ -46,7 +48,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of the counters.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Refused,
         Self::Reset,
         Self::Timeout,
@@ -56,6 +58,7 @@ impl ErrorKind {
         Self::Mismatch,
         Self::Order,
         Self::Status,
+        Self::Header,
         Self::Malformed,
         Self::Unreachable,
         Self::NoFd,
@@ -77,6 +80,7 @@ impl ErrorKind {
             Self::Mismatch => "mismatch",
             Self::Order => "order",
             Self::Status => "status",
+            Self::Header => "header",
             Self::Malformed => "malformed",
             Self::Unreachable => "unreachable",
             Self::NoFd => "no-fd",
@@ -148,6 +152,16 @@ pub enum Error {
     /// Stopped before the window opened: nothing was measured.
     #[error("interrupted before anything was measured")]
     Interrupted,
+    /// One of several generator processes ended or failed; what it counted is lost.
+    #[error(
+        "generator process {number} failed: {what}; look at the kernel's log, and whether memory ran out"
+    )]
+    Process {
+        /// Which, from 1.
+        number: usize,
+        /// What it or the system said.
+        what: String,
+    },
     /// The operating system failed the generator itself.
     #[error("{context}: {cause}{}", then(remedy))]
     Io {

@@ -1,14 +1,18 @@
 //! What happens on an open connection: asking, taking answers, and the ways in which it ends.
 
+use std::time::Duration;
+
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::clock::now_ns;
 use crate::connection::Phase;
 use crate::engine::{Engine, Free};
 use crate::error::ErrorKind;
-use crate::number::count;
+use crate::life::Churn;
+use crate::number::{count, index};
 use crate::protocol::{Answer, Ask, Asked, Protocol, Taken};
 use crate::tally::Exchange;
 
@@ -16,11 +20,16 @@ use crate::tally::Exchange;
 const READS_MAX: usize = 16;
 
 impl<P: Protocol> Engine<'_, P> {
-    /// A socket is ready.
-    pub(crate) fn on_event(&mut self, connection: usize, flags: EventFlags, incoming: &mut [u8]) {
-        match self.connections[connection].phase {
+    /// A socket is ready; `data` is what it was registered with.
+    pub(crate) fn on_event(&mut self, data: u64, flags: EventFlags, incoming: &mut [u8]) {
+        let connection = index(data & u64::from(u32::MAX));
+        let slot = &self.connections[connection];
+        if u64::from(slot.generation) != data >> 32 {
+            return;
+        }
+        match slot.phase {
             Phase::Connecting { .. } => self.on_connect(connection, flags),
-            Phase::Open(_) => {}
+            Phase::Open(_) | Phase::Closing { .. } => {}
             // It broke earlier in this turn.
             Phase::Waiting | Phase::Dead => return,
         }
@@ -38,7 +47,11 @@ impl<P: Protocol> Engine<'_, P> {
     /// will be an event; only the end of the connection, when it was announced with them, takes another read.
     pub(crate) fn receive(&mut self, connection: usize, ended: bool, incoming: &mut [u8]) {
         for _ in 0..READS_MAX {
-            let Phase::Open(socket) = &self.connections[connection].phase else { return };
+            let (Phase::Open(socket) | Phase::Closing { socket, .. }) =
+                &self.connections[connection].phase
+            else {
+                return;
+            };
             match recv(socket, &mut *incoming, RecvFlags::empty()) {
                 Ok((_, 0)) => return self.on_end(connection),
                 Ok((_, read)) => {
@@ -57,8 +70,8 @@ impl<P: Protocol> Engine<'_, P> {
 
     /// Bytes arrived at `now`: takes the answers in them and asks again, once for all of them.
     fn on_bytes(&mut self, connection: usize, bytes: &[u8], now: u64) {
-        if now >= self.window.end_ns {
-            self.close_window(self.window.end_ns);
+        if self.window.is_cut(now) {
+            self.cut_or_close(now);
         }
         let plan = self.plan;
         let mut input = bytes;
@@ -78,6 +91,12 @@ impl<P: Protocol> Engine<'_, P> {
                 Taken::Answer(answer) => {
                     self.on_answer(connection, answer, now);
                     answers += 1;
+                    if let Some(churn) = plan.churn {
+                        return match input {
+                            [] => self.on_only_answer(connection, churn, now),
+                            _ => self.on_broken(connection, ErrorKind::Extra),
+                        };
+                    }
                     if !answer.keep_alive {
                         return self.on_last_answer(connection);
                     }
@@ -101,6 +120,7 @@ impl<P: Protocol> Engine<'_, P> {
         self.slowest_ns = self.slowest_ns.max(now - sent_ns);
         match answer.fault {
             Some(kind) => self.tally.error(kind, 1, self.window.is_open()),
+            None if !self.opened => self.on_greeted(now, now - sent_ns),
             None if self.window.is_open() => {
                 slot.verified += 1;
                 let exchange =
@@ -111,19 +131,38 @@ impl<P: Protocol> Engine<'_, P> {
         }
     }
 
-    /// A connection has room for `room` requests: they go out at once, or when the schedule says so.
+    /// A connection has room for `room` requests more; it may think before.
     pub(crate) fn on_free(&mut self, connection: usize, room: u64, now: u64) {
+        if self.may_ask(connection) && !self.think(connection, room, now, false) {
+            self.on_ready(connection, room, now);
+        }
+    }
+
+    /// Whether a connection is one to ask on; with churn it need not be open.
+    pub(crate) fn may_ask(&self, connection: usize) -> bool {
         let slot = &self.connections[connection];
-        if !self.asking || !slot.active || !matches!(slot.phase, Phase::Open(_)) {
+        let is_there = match slot.phase {
+            Phase::Open(_) => true,
+            Phase::Waiting => self.plan.churn.is_some(),
+            _ => false,
+        };
+        self.asking && slot.active && is_there
+    }
+
+    /// A connection is to ask `room` times: at once, or when the schedule says so.
+    pub(crate) fn on_ready(&mut self, connection: usize, room: u64, now: u64) {
+        // After a break a connection may be woken twice.
+        let room = room.min(count(self.plan.depth) - self.connections[connection].in_flight());
+        if room == 0 || !self.may_ask(connection) {
             return;
         }
-        if self.plan.open_loop() {
+        if self.is_open_loop() {
             self.free.extend((0..room).map(|_| Free { connection, since_ns: now }));
             self.send_due(now);
         } else {
             let claimed = self.claim(room);
             if claimed > 0 {
-                self.ask(connection, claimed, None);
+                self.ask(connection, claimed);
             }
         }
     }
@@ -137,10 +176,11 @@ impl<P: Protocol> Engine<'_, P> {
             }
             let due_ns = self.schedule.next_ns;
             self.schedule.advance();
-            if let (Some(late), true) = (&mut self.tally.late_while_free, self.window.is_open()) {
-                late.saturating_record(now_ns().saturating_sub(due_ns.max(free.since_ns)));
+            let sent_ns = now_ns();
+            if self.window.is_open() {
+                self.tally.sent_late(due_ns, free.since_ns, sent_ns);
             }
-            self.ask(free.connection, 1, Some(due_ns));
+            self.ask_as_of(free.connection, 1, Some(due_ns), sent_ns);
         }
     }
 
@@ -148,8 +188,8 @@ impl<P: Protocol> Engine<'_, P> {
         let depth = count(self.plan.depth);
         loop {
             let free = self.free.pop_front()?;
-            let slot = &self.connections[free.connection];
-            if matches!(slot.phase, Phase::Open(_)) && slot.in_flight() < depth {
+            let in_flight = self.connections[free.connection].in_flight();
+            if self.may_ask(free.connection) && in_flight < depth {
                 return Some(free);
             }
         }
@@ -160,19 +200,32 @@ impl<P: Protocol> Engine<'_, P> {
         if self.claiming { self.signals.claim(wanted) } else { wanted }
     }
 
-    fn ask(&mut self, connection: usize, requests: u64, due_ns: Option<u64>) {
+    fn ask(&mut self, connection: usize, requests: u64) {
+        self.ask_as_of(connection, requests, None, now_ns());
+    }
+
+    /// Asks, on a connection that is opened for it where it is not open.
+    pub(crate) fn ask_as_of(
+        &mut self,
+        connection: usize,
+        requests: u64,
+        due_ns: Option<u64>,
+        sent_ns: u64,
+    ) {
         let slot = &mut self.connections[connection];
-        let sent_ns = now_ns();
         for message in slot.asked..slot.asked + requests {
             self.flights.start(connection, message, due_ns.unwrap_or(sent_ns), sent_ns);
         }
         slot.asked += requests;
         self.tally.requests_sent += requests;
-        self.write(connection);
+        match slot.phase {
+            Phase::Waiting => self.dial(connection),
+            _ => self.write(connection),
+        }
     }
 
     /// Writes what is to be written, as far as the socket takes it; its next event goes on.
-    fn write(&mut self, connection: usize) {
+    pub(crate) fn write(&mut self, connection: usize) {
         let protocol = &self.plan.protocol;
         let slot = &mut self.connections[connection];
         let broken = loop {
@@ -204,6 +257,9 @@ impl<P: Protocol> Engine<'_, P> {
     fn on_end(&mut self, connection: usize) {
         let now = now_ns();
         let slot = &mut self.connections[connection];
+        if matches!(slot.phase, Phase::Closing { .. }) {
+            return self.hang_up(connection);
+        }
         if slot.in_flight() == 0 {
             return self.on_broken(connection, ErrorKind::Closed);
         }
@@ -221,6 +277,31 @@ impl<P: Protocol> Engine<'_, P> {
     fn on_last_answer(&mut self, connection: usize) {
         let lost = self.close(connection);
         self.tally.error(ErrorKind::Closed, lost, self.window.is_open());
+        self.on_free(connection, 1, now_ns());
+    }
+
+    /// Churn: the answer came that the connection was opened for.
+    fn on_only_answer(&mut self, connection: usize, churn: Churn, now: u64) {
+        let slot = &mut self.connections[connection];
+        slot.failures = 0;
+        if churn == Churn::Server {
+            if let Phase::Open(socket) = std::mem::replace(&mut slot.phase, Phase::Waiting) {
+                slot.phase = Phase::Closing { socket, since_ns: now };
+                self.closing += 1;
+            }
+            return;
+        }
+        if let (Churn::Reset, Phase::Open(socket)) = (churn, &slot.phase) {
+            // A socket that is already reset says no: then it is as it should be.
+            let _reset = set_socket_linger(socket, Some(Duration::ZERO));
+        }
+        self.hang_up(connection);
+    }
+
+    /// Churn: the connection has served, and makes room for the next.
+    pub(crate) fn hang_up(&mut self, connection: usize) {
+        self.close(connection);
+        self.on_free(connection, 1, now_ns());
     }
 
     /// The connection broke: each request in flight is lost, and where there was none the connection itself is.
@@ -228,18 +309,22 @@ impl<P: Protocol> Engine<'_, P> {
         let lost = self.close(connection).max(1);
         self.tally.error(kind, lost, self.window.is_open());
         if !self.opened {
-            self.first_failure.get_or_insert(kind);
+            self.opening.first_failure.get_or_insert(kind);
         }
+        self.on_free(connection, 1, now_ns());
     }
 
     /// Closes a connection, to be opened again; returns the requests that were in flight.
     fn close(&mut self, connection: usize) -> u64 {
         let slot = &mut self.connections[connection];
+        self.closing -= usize::from(matches!(slot.phase, Phase::Closing { .. }));
         let lost = slot.reset(if self.opened { Phase::Waiting } else { Phase::Dead });
         self.flights.count -= lost;
         self.established -= 1;
         if self.opened {
-            self.to_open.push_back(connection);
+            if self.plan.churn.is_none() {
+                self.to_open.push_back(connection);
+            }
         } else {
             // A server that hangs up on everyone would otherwise be called without end before anything is asked.
             self.living -= usize::from(slot.active);

@@ -1,4 +1,4 @@
-//! What a right answer is, when nobody says: one request before the run, over a connection of its own.
+//! What a right answer is: as given, or learnt from one request before the run, over a connection of its own.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,58 +7,127 @@ use std::time::{Duration, Instant};
 use contract::response::{Expect as BodyExpected, ResponseEvent, ResponseParser};
 
 use crate::number::count;
-use crate::options::{Body, Expect};
+use crate::options::{Body, Expect, Load};
+use crate::protocol::{Field, RightAnswer};
+use crate::summing::Before;
 
 /// Longest body that is kept to be compared; of a longer one only the length is verified.
 const BODY_SIZE_MAX: u64 = 4 * 1024 * 1024;
+/// Header fields that are held against later answers.
+const LEARNT_FIELDS: [&str; 2] = ["content-type", "content-encoding"];
 
 /// What was learnt, and what is to be said about it.
 #[derive(Debug)]
-pub(crate) struct Learnt {
-    pub(crate) expect: Expect,
-    pub(crate) description: String,
-    pub(crate) warning: Option<String>,
+struct Learnt {
+    expect: Expect,
+    description: String,
+    /// Header fields that name what the body is: they do not change from answer to answer.
+    fields: Vec<Field>,
+    warning: Option<String>,
+}
+
+/// What a right HTTP answer is: as given, or learnt.
+pub(crate) fn right_answer(load: &Load, addr: SocketAddr, request: &[u8]) -> (RightAnswer, Before) {
+    let kind = load.request.answer_kind();
+    let given = load.expect_headers.iter();
+    let mut fields: Vec<Field> = given.map(|(name, value)| Field::new(name, value)).collect();
+    if let Some(expect) = &load.expect {
+        let before = Before { expected: describe(expect, &fields), ..Before::default() };
+        return (RightAnswer { kind, expect: expect.clone(), fields }, before);
+    }
+    let learnt = learn(addr, request, kind, load.timeout);
+    for field in learnt.fields {
+        if !fields.iter().any(|given| given.name.eq_ignore_ascii_case(&field.name)) {
+            fields.push(field);
+        }
+    }
+    let before = Before {
+        expected: with_fields(learnt.description, &fields),
+        requests_sent: 1,
+        warnings: learnt.warning.into_iter().collect(),
+        ..Before::default()
+    };
+    (RightAnswer { kind, expect: learnt.expect, fields }, before)
+}
+
+/// The expectation in words.
+fn describe(expect: &Expect, fields: &[Field]) -> String {
+    let status = expect
+        .status
+        .map_or("a status of 200 to 299".to_owned(), |status| format!("status {status}"));
+    let text = match &expect.body {
+        Body::Exact(body) => format!("{status} and the {} bytes given", body.len()),
+        Body::Length(length) => format!("{status} and {length} bytes"),
+        Body::Any => format!("{status}, any body"),
+    };
+    with_fields(text, fields)
+}
+
+fn with_fields(text: String, fields: &[Field]) -> String {
+    fields.iter().fold(text, |text, field| format!("{text}, {}", field.name.to_ascii_lowercase()))
 }
 
 /// Asks once. Whatever goes wrong is a warning: the run itself will say it with numbers.
-pub(crate) fn learn(addr: SocketAddr, request: &[u8], timeout: Duration) -> Learnt {
+fn learn(addr: SocketAddr, request: &[u8], kind: BodyExpected, timeout: Duration) -> Learnt {
     let unknown = |why: String| Learnt {
         expect: Expect { status: None, body: Body::Any },
         description: "a status of 200 to 299, any body".to_owned(),
+        fields: Vec::new(),
         warning: Some(format!("the body is not verified: {why}")),
     };
-    match ask(addr, request, timeout) {
-        Ok((status, _, _)) if !(200..300).contains(&status) => {
+    let First { status, length, body, fields } = match ask(addr, request, kind, timeout) {
+        Ok(first) => first,
+        Err(error) => return unknown(format!("the first request failed: {error}")),
+    };
+    match body {
+        _ if !(200..300).contains(&status) => {
             unknown(format!("the first answer had status {status}"))
         }
-        Ok((status, length, Some(body))) => Learnt {
-            expect: Expect { status: Some(status), body: Body::Exact(body) },
-            description: format!("status {status} and the {length} bytes of the first answer"),
+        Some(_) if kind == BodyExpected::HeadOnly => Learnt {
+            expect: Expect { status: Some(status), body: Body::Length(0) },
+            description: format!("status {status} and no body"),
+            fields,
             warning: None,
         },
-        Ok((status, length, None)) => Learnt {
+        Some(body) => Learnt {
+            expect: Expect { status: Some(status), body: Body::Exact(body) },
+            description: format!("status {status} and the {length} bytes of the first answer"),
+            fields,
+            warning: None,
+        },
+        None => Learnt {
             expect: Expect { status: Some(status), body: Body::Length(length) },
             description: format!("status {status} and {length} bytes"),
+            fields,
             warning: Some(format!(
                 "only the length of the body is verified: it is longer than {BODY_SIZE_MAX} bytes"
             )),
         },
-        Err(error) => unknown(format!("the first request failed: {error}")),
     }
 }
 
-/// Status, length and body of one answer; no body when it is too long to keep.
+/// The first answer.
+#[derive(Debug)]
+struct First {
+    status: u16,
+    length: u64,
+    /// Nothing, when it is too long to keep.
+    body: Option<Vec<u8>>,
+    fields: Vec<Field>,
+}
+
 fn ask(
     addr: SocketAddr,
     request: &[u8],
+    kind: BodyExpected,
     timeout: Duration,
-) -> io::Result<(u16, u64, Option<Vec<u8>>)> {
+) -> io::Result<First> {
     let deadline = Instant::now() + timeout;
     let mut stream = TcpStream::connect_timeout(&addr, timeout)?;
     stream.write_all(request)?;
-    let mut parser = ResponseParser::new(BodyExpected::Body);
+    let mut parser = ResponseParser::new(kind);
     let mut buffer = vec![0; 64 * 1024];
-    let (mut status, mut length, mut body) = (0, 0, Some(Vec::new()));
+    let mut first = First { status: 0, length: 0, body: Some(Vec::new()), fields: Vec::new() };
     loop {
         let late = || io::Error::new(io::ErrorKind::TimedOut, "no whole answer within the timeout");
         let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
@@ -69,23 +138,37 @@ fn ask(
         })?;
         if read == 0 {
             return match parser.end_of_input().map_err(io::Error::other)? {
-                Some(_) => Ok((status, length, body)),
+                Some(_) => Ok(first),
                 None => Err(io::Error::other("the server closed the connection without an answer")),
             };
         }
         let mut input = &buffer[..read];
-        while let Some(event) = parser.next(&mut input).map_err(io::Error::other)? {
-            match event {
-                ResponseEvent::Head(head) => status = head.status,
-                ResponseEvent::Body(part) => {
-                    length += count(part.len());
-                    body = body.filter(|_| length <= BODY_SIZE_MAX);
-                    if let Some(body) = &mut body {
-                        body.extend_from_slice(part);
-                    }
-                }
-                ResponseEvent::End => return Ok((status, length, body)),
+        loop {
+            let mut note = |name: &str, value: &[u8]| first.note(name, value);
+            match parser.next_with(&mut input, &mut note).map_err(io::Error::other)? {
+                Some(ResponseEvent::Head(head)) => first.status = head.status,
+                Some(ResponseEvent::Body(part)) => first.add(part),
+                Some(ResponseEvent::End) => return Ok(first),
+                None => break,
             }
+        }
+    }
+}
+
+impl First {
+    fn note(&mut self, name: &str, value: &[u8]) {
+        if LEARNT_FIELDS.iter().any(|learnt| name.eq_ignore_ascii_case(learnt)) {
+            self.fields.push(Field::new(name, value));
+        }
+    }
+
+    fn add(&mut self, part: &[u8]) {
+        self.length += count(part.len());
+        if self.length > BODY_SIZE_MAX {
+            self.body = None;
+        }
+        if let Some(body) = &mut self.body {
+            body.extend_from_slice(part);
         }
     }
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::interval::Interval;
+use crate::options::Pace;
+
 /// What happens during a run, told to the [`Observer`] in the caller's thread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -21,6 +24,15 @@ pub enum Event {
         established: usize,
         /// Time that it took.
         open_time: Duration,
+    },
+    /// With several steps: the next one begins.
+    Step {
+        /// From 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+        /// Its pace.
+        pace: Pace,
     },
     /// Requests flow, and are thrown away.
     WarmingUp,
@@ -45,10 +57,14 @@ pub enum Event {
     WindowCloses,
 }
 
-/// Hears of each [`Event`] in the thread that called [`run`](crate::run).
+/// Hears of each [`Event`] in the thread that called [`run`](crate::run()).
 pub trait Observer {
     /// One event; the load waits for the return at [`Event::WindowOpens`] and [`Event::WindowCloses`].
     fn event(&mut self, event: Event);
+
+    /// An interval of the window has ended, for loads that ask for [`intervals`](crate::Load::interval). They come in
+    /// their order, some 100 ms after their end; those that end with the window come before [`Event::WindowCloses`].
+    fn interval(&mut self, _interval: &Interval) {}
 }
 
 /// Any closure observes.

@@ -1,98 +1,79 @@
-//! Opening connections: never more under way than the server's queue can hold, each failure with its name.
+//! Opening connections: at the pace that was asked for, each failure with its name.
 
-use std::time::Duration;
+use std::collections::VecDeque;
 
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_tcp_nodelay, socket_error};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, ipproto, socket_with};
+use serde::{Deserialize, Serialize};
 
-use crate::accept_queue::AcceptQueue;
 use crate::clock::now_ns;
 use crate::connection::Phase;
 use crate::engine::{Buffers, Engine};
 use crate::error::{Error, ErrorKind};
+use crate::gate::{CONNECTS_MAX, Gate};
+use crate::life::Opening;
 use crate::number::count;
 use crate::protocol::Protocol;
 
-/// Handshakes under way at once, and connections that may wait in the server's accept queue before more are opened:
-/// half of the shortest backlog in common use, 128.
-const CONNECTS_MAX: usize = 64;
-/// How long to let the server accept before its queue is looked at again.
-const QUEUE_WAIT: Duration = Duration::from_micros(200);
-/// How long a queue may stand still before it is no longer waited for: the server may never accept.
-const QUEUE_STUCK_NS: u64 = 1_000_000_000;
 /// Bounds of the time between two looks for what takes too long.
 const SWEEP_NS: (u64, u64) = (5_000_000, 100_000_000);
+/// Churn: how long a connection that could not be opened rests, the first time; doubled each time after.
+const RETRY_NS: u64 = 10_000_000;
+/// Churn: failures in a row that make a connection dead. Together they last longer than a port that the kernel keeps
+/// back for a second.
+const FAILURES_MAX: u8 = 8;
 
-/// Holds connects back while the server is behind with accepting.
-#[derive(Debug)]
-struct Gate {
-    /// `None` when the listener is not in sight, or when it has stood still for too long.
-    queue: Option<AcceptQueue>,
-    /// The shortest length since the queue was last short enough, and since when.
-    shortest: (u64, u64),
-    is_stuck: bool,
-}
-
-impl Gate {
-    /// Whether more connections may be opened now; waits a little when not.
-    fn admits(&mut self) -> bool {
-        let Some(length) = self.queue.as_mut().and_then(AcceptQueue::length) else { return true };
-        let now = now_ns();
-        if length <= count(CONNECTS_MAX) || length < self.shortest.0 {
-            self.shortest = (length, now);
-        }
-        if length <= count(CONNECTS_MAX) {
-            self.shortest.0 = u64::MAX;
-            return true;
-        }
-        if now - self.shortest.1 > QUEUE_STUCK_NS {
-            self.queue = None;
-            self.is_stuck = true;
-        }
-        std::thread::sleep(QUEUE_WAIT);
-        false
-    }
+/// Names the connection and which of its sockets.
+fn event_data(connection: usize, generation: u32) -> epoll::EventData {
+    epoll::EventData::new_u64(u64::from(generation) << 32 | count(connection))
 }
 
 /// What the opening came to in one thread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Opened {
     pub(crate) established: usize,
     pub(crate) first_failure: Option<ErrorKind>,
     /// The server stopped accepting.
     pub(crate) queue_stuck: bool,
+    /// When it began, and when the last connection was established and greeted.
+    pub(crate) begun_ns: u64,
+    pub(crate) established_ns: u64,
+    pub(crate) greeted_ns: u64,
+    /// Connections that got their first answer.
+    pub(crate) greeted: usize,
 }
 
 impl<P: Protocol> Engine<'_, P> {
     /// Opens all connections of this thread.
-    pub(crate) fn open(&mut self, buffers: &mut Buffers) -> Result<Opened, Error> {
+    pub(crate) fn open(&mut self, buffers: &mut Buffers) -> Result<(), Error> {
         let begun_ns = now_ns();
+        self.opening.begun_ns = begun_ns;
+        self.opening.established_ns = begun_ns;
+        self.opening.greeted_ns = begun_ns;
         let mut progress = (0, begun_ns);
-        let mut gate = Gate {
-            queue: AcceptQueue::of(self.plan.addr),
-            shortest: (u64::MAX, begun_ns),
-            is_stuck: false,
-        };
-        let mut held_back: std::collections::VecDeque<usize> =
-            (0..self.connections.len()).collect();
-        while !held_back.is_empty() || !self.to_open.is_empty() || self.connecting > 0 {
+        let mut gate = Gate::new(self.plan, self.thread, begun_ns);
+        let mut held_back: VecDeque<usize> = (0..self.connections.len()).collect();
+        while !held_back.is_empty() || self.is_opening() {
             if self.signals.stopped() {
                 return Err(Error::Interrupted);
             }
-            if self.to_open.is_empty() && !held_back.is_empty() && gate.admits() {
-                self.to_open.extend(held_back.drain(..held_back.len().min(CONNECTS_MAX)));
+            if !held_back.is_empty() {
+                let admitted = gate.admits(self.to_open.len(), now_ns());
+                self.to_open.extend(held_back.drain(..held_back.len().min(admitted)));
             }
-            // With nothing under way the gate has done the waiting.
-            let nothing_under_way = self.to_open.is_empty() && self.connecting == 0;
-            let now = self.turn(buffers, if nothing_under_way { 0 } else { u64::MAX })?;
-            if let Some(kind) = self.first_failure.filter(|kind| kind.is_own_limit()) {
+            let under_way = self.to_open.len() + self.connecting;
+            let wake_ns = if held_back.is_empty() { u64::MAX } else { gate.wake_ns(under_way) };
+            let now = self.turn(buffers, wake_ns)?;
+            if let Some(kind) = self.opening.first_failure.filter(|kind| kind.is_own_limit()) {
                 return Err(crate::limit::reached(kind, self.established, self.plan));
             }
-            if self.established > progress.0 {
-                progress = (self.established, now);
+            let done = self.established + self.opening.greeted;
+            let waits_for_the_clock = matches!(gate, Gate::Rate(_)) && under_way == 0;
+            if done > progress.0 || waits_for_the_clock {
+                progress = (done, now);
             } else if now - progress.1 > self.plan.timeout_ns {
                 // The rest would take as long, a handful at a time.
                 let rest: Vec<usize> = held_back.drain(..).chain(self.to_open.drain(..)).collect();
@@ -102,34 +83,45 @@ impl<P: Protocol> Engine<'_, P> {
             }
         }
         self.opened = true;
-        Ok(Opened {
-            established: self.established,
-            first_failure: self.first_failure,
-            queue_stuck: gate.is_stuck,
-        })
+        self.opening.established = self.established;
+        self.opening.queue_stuck = gate.is_stuck();
+        Ok(())
+    }
+
+    /// Whether handshakes or first answers are under way.
+    fn is_opening(&self) -> bool {
+        !self.to_open.is_empty() || self.connecting > 0 || self.flights.count > 0
     }
 
     /// Whether there are connections to open and room for their handshakes.
     pub(crate) fn may_connect(&self) -> bool {
-        self.connecting < CONNECTS_MAX && !self.to_open.is_empty()
+        // What breaks later is opened again without haste, however the opening was.
+        let is_gated = self.opened || self.plan.opening == Opening::Gated;
+        !self.to_open.is_empty() && (self.connecting < CONNECTS_MAX || !is_gated)
     }
 
-    pub(crate) fn open_some(&mut self, now: u64) {
+    pub(crate) fn open_some(&mut self) {
         while self.may_connect() {
             let Some(connection) = self.to_open.pop_front() else { return };
-            match self.connect(connection) {
-                Ok(socket) => {
-                    self.connections[connection].phase =
-                        Phase::Connecting { socket, since_ns: now };
-                    self.connecting += 1;
-                }
-                Err(errno) => self.on_connect_failed(connection, ErrorKind::of(errno)),
-            }
+            self.dial(connection);
         }
     }
 
-    /// Begins a handshake and registers the socket, once and for all.
-    fn connect(&self, connection: usize) -> Result<OwnedFd, Errno> {
+    /// Begins a handshake.
+    pub(crate) fn dial(&mut self, connection: usize) {
+        let since_ns = now_ns();
+        match self.connect(connection) {
+            Ok(socket) => {
+                self.connections[connection].phase = Phase::Connecting { socket, since_ns };
+                self.connecting += 1;
+                self.tally.connects += 1;
+            }
+            Err(errno) => self.on_connect_failed(connection, ErrorKind::of(errno)),
+        }
+    }
+
+    /// Makes a socket that connects, and registers it, once and for all.
+    fn connect(&mut self, connection: usize) -> Result<OwnedFd, Errno> {
         let plan = self.plan;
         let family = if plan.addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -153,14 +145,16 @@ impl<P: Protocol> Engine<'_, P> {
             | epoll::EventFlags::OUT
             | epoll::EventFlags::RDHUP
             | epoll::EventFlags::ET;
-        epoll::add(&self.poll, &socket, epoll::EventData::new_u64(count(connection)), interest)?;
+        let slot = &mut self.connections[connection];
+        slot.generation = slot.generation.wrapping_add(1);
+        epoll::add(&self.poll, &socket, event_data(connection, slot.generation), interest)?;
         Ok(socket)
     }
 
     /// The handshake is over, one way or the other.
     pub(crate) fn on_connect(&mut self, connection: usize, flags: epoll::EventFlags) {
         let slot = &mut self.connections[connection];
-        let Phase::Connecting { socket, .. } = &slot.phase else { return };
+        let Phase::Connecting { socket, since_ns } = &slot.phase else { return };
         if flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP) {
             let kind = match socket_error(socket) {
                 Ok(Err(errno)) | Err(errno) => ErrorKind::of(errno),
@@ -168,45 +162,80 @@ impl<P: Protocol> Engine<'_, P> {
             };
             return self.on_connect_failed(connection, kind);
         }
+        let (since_ns, now) = (*since_ns, now_ns());
         if let Phase::Connecting { socket, .. } = std::mem::replace(&mut slot.phase, Phase::Waiting)
         {
             slot.phase = Phase::Open(socket);
         }
         self.connecting -= 1;
         self.established += 1;
-        self.tally.reopened += u64::from(self.opened);
-        self.on_free(connection, count(self.plan.depth), now_ns());
+        self.tally.connect_time.saturating_record(now - since_ns);
+        if !self.opened {
+            self.opening.established_ns = now;
+            if self.plan.greet {
+                return self.ask_as_of(connection, 1, None, since_ns);
+            }
+        } else if self.plan.churn.is_some() {
+            if self.connections[connection].in_flight() > 0 {
+                return self.write(connection);
+            }
+        } else {
+            self.tally.reopened += 1;
+        }
+        self.on_free(connection, count(self.plan.depth), now);
     }
 
-    /// A connection could not be opened, or not again: it is dead.
-    fn on_connect_failed(&mut self, connection: usize, kind: ErrorKind) {
+    /// The first answer of a connection, `took_ns` after its handshake began.
+    pub(crate) fn on_greeted(&mut self, now: u64, took_ns: u64) {
+        self.opening.greeted += 1;
+        self.opening.greeted_ns = now;
+        self.tally.greeting.saturating_record(took_ns);
+    }
+
+    /// A connection could not be opened, or not again: it is dead, or with churn, rests for a while.
+    pub(crate) fn on_connect_failed(&mut self, connection: usize, kind: ErrorKind) {
         let slot = &mut self.connections[connection];
         if matches!(slot.phase, Phase::Connecting { .. }) {
             self.connecting -= 1;
         }
-        slot.phase = Phase::Dead;
-        self.living -= usize::from(slot.active);
+        slot.failures = slot.failures.saturating_add(1);
+        let tries_again = self.opened && self.plan.churn.is_some() && slot.failures < FAILURES_MAX;
+        let (failures, active) = (slot.failures, slot.active);
+        // With churn it was a request's own.
+        let lost = slot.reset(if tries_again { Phase::Waiting } else { Phase::Dead });
+        self.flights.count -= lost;
+        self.tally.requests_sent -= lost;
         self.tally.error(kind, 1, self.window.is_open());
+        if tries_again {
+            self.wake_later(connection, now_ns() + (RETRY_NS << (failures - 1)));
+            return;
+        }
+        self.living -= usize::from(active);
         if self.opened {
             self.tally.dead += 1;
-        } else if self.first_failure.is_none() || kind.is_own_limit() {
-            self.first_failure = Some(kind);
+        } else if self.opening.first_failure.is_none() || kind.is_own_limit() {
+            self.opening.first_failure = Some(kind);
         }
     }
 
-    /// Ends what takes too long: handshakes, and connections whose oldest request has waited for the timeout.
+    /// Ends what takes too long: handshakes, ends, and connections whose oldest request has waited for the timeout.
     pub(crate) fn sweep(&mut self, now: u64) {
         let timeout_ns = self.plan.timeout_ns;
         self.next_sweep_ns = now + (timeout_ns / 8).clamp(SWEEP_NS.0, SWEEP_NS.1);
         for connection in 0..self.connections.len() {
             let slot = &self.connections[connection];
+            let is_late = |since_ns: u64| now.saturating_sub(since_ns) > timeout_ns;
             match slot.phase {
-                Phase::Connecting { since_ns, .. } if now.saturating_sub(since_ns) > timeout_ns => {
+                Phase::Connecting { since_ns, .. } if is_late(since_ns) => {
                     self.on_connect_failed(connection, ErrorKind::Timeout);
+                }
+                Phase::Closing { since_ns, .. } if is_late(since_ns) => {
+                    self.tally.error(ErrorKind::Timeout, 1, self.window.is_open());
+                    self.hang_up(connection);
                 }
                 Phase::Open(_) if slot.in_flight() > 0 => {
                     let (_, sent_ns) = self.flights.started(connection, slot.answered);
-                    if now.saturating_sub(sent_ns) > timeout_ns {
+                    if is_late(sent_ns) {
                         self.on_broken(connection, ErrorKind::Timeout);
                     }
                 }

@@ -3,6 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::life::{Churn, Opening, Think};
+use crate::request::Request;
 use crate::target::Target;
 
 /// A load: whom to ask, over how many connections, at what pace, until when.
@@ -15,12 +19,22 @@ use crate::target::Target;
 /// let load = Load { until: Until::Duration(Duration::from_secs(3)), ..Load::new(target, 10_000) };
 /// assert_eq!(load.connections, 10_000);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Load {
     /// Whom to ask, and for what.
     pub target: Target,
     /// Connections to open before anything is asked.
     pub connections: usize,
+    /// How fast they are opened.
+    pub opening: Opening,
+    /// Whether each connection, active or not, asks once as soon as it is open. The opening is then over when each has
+    /// its answer, which [`Outcome::greeted`](crate::Outcome::greeted) tells.
+    pub greet: bool,
+    /// A connection for each request, and who closes it. `None`: connections are kept.
+    /// `connections` are then as many as there are at once.
+    pub churn: Option<Churn>,
+    /// Closed loops: how long a connection rests between an answer and its next request. `None`: not at all.
+    pub think: Option<Think>,
     /// Connections that send, chosen evenly by `seed`; the others stay open and idle. `None`: all of them.
     pub active: Option<usize>,
     /// When the next request is due.
@@ -35,8 +49,12 @@ pub struct Load {
     pub size: usize,
     /// How long a connect may take, and an answer.
     pub timeout: Duration,
-    /// Threads, when `cpus` is empty; at least 1.
+    /// Threads over all processes, when `cpus` is empty; at least 1, and at least one a process.
     pub threads: usize,
+    /// Processes that share the connections, at least 1, where one may not hold enough descriptors;
+    /// [`processes_for`](crate::processes_for) says how many that takes. More than 1 need
+    /// [`child_entry`](crate::child_entry) in the program's `main`.
+    pub processes: usize,
     /// CPUs to pin to, one thread each; empty: `threads` threads, not pinned.
     pub cpus: Vec<usize>,
     /// Source addresses, used in turn; one source has about 28,000 ports for a destination.
@@ -46,6 +64,13 @@ pub struct Load {
     pub seed: u64,
     /// What a right HTTP answer is; `None`: learnt from one request before the connections are opened.
     pub expect: Option<Expect>,
+    /// Header fields that a right HTTP answer has, name and value, beside what `expect` says. A name has any case.
+    pub expect_headers: Vec<(String, String)>,
+    /// How HTTP is asked.
+    pub request: Request,
+    /// Cut the window into stretches of this length, at least 10 ms, and tell them to
+    /// [`Observer::interval`](crate::Observer::interval). `None`: the window is one.
+    pub interval: Option<Duration>,
 }
 
 impl Load {
@@ -55,6 +80,10 @@ impl Load {
         Self {
             target,
             connections,
+            opening: Opening::Gated,
+            greet: false,
+            churn: None,
+            think: None,
             active: None,
             pace: Pace::Closed,
             until: Until::Duration(Duration::from_secs(10)),
@@ -63,10 +92,14 @@ impl Load {
             size: 64,
             timeout: Duration::from_secs(10),
             threads: 1,
+            processes: 1,
             cpus: Vec::new(),
             sources: Vec::new(),
             seed: 1,
             expect: None,
+            expect_headers: Vec::new(),
+            request: Request::default(),
+            interval: None,
         }
     }
 
@@ -78,7 +111,7 @@ impl Load {
 }
 
 /// When the next request is due.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Pace {
     /// As soon as a connection is free: gives the ceiling.
     Closed,
@@ -89,7 +122,7 @@ pub enum Pace {
 }
 
 /// When the window closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Until {
     /// After this time.
     Duration(Duration),
@@ -98,7 +131,7 @@ pub enum Until {
 }
 
 /// What to throw away before the window opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warmup {
     /// Longest warm-up; zero for none.
     pub max: Duration,
@@ -113,7 +146,7 @@ impl Default for Warmup {
 }
 
 /// What a right HTTP answer is. An echo needs none: its payload is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
     /// The status; `None`: any of 200 to 299.
     pub status: Option<u16>,
@@ -122,10 +155,10 @@ pub struct Expect {
 }
 
 /// The body of a right HTTP answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
     /// These bytes and no others.
-    Exact(Vec<u8>),
+    Exact(#[serde(with = "crate::pipe::bytes")] Vec<u8>),
     /// This many bytes, unseen.
     Length(u64),
     /// Anything.

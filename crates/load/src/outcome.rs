@@ -7,10 +7,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::ErrorKind;
 use crate::number::{count, float, ns};
+use crate::options::Pace;
 
 /// What a run measured. Unless it says otherwise, a figure is of the window.
 ///
@@ -18,8 +19,12 @@ use crate::number::{count, float, ns};
 /// steady state from the first nanosecond (with [`Until::Requests`](crate::Until::Requests) and in open loops: at the
 /// resume). The edges lie outside it: resume and end of the drain.
 #[derive(Clone, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own, not a state")]
 #[non_exhaustive]
 pub struct Outcome {
+    /// The pace of this step, which is the load's own unless there were several.
+    #[serde(skip)]
+    pub pace: Pace,
     /// Length of the window; shorter than asked when interrupted.
     #[serde(rename = "duration_s", serialize_with = "seconds")]
     pub duration: Duration,
@@ -36,6 +41,9 @@ pub struct Outcome {
     pub errors_in_window: u64,
     /// Requests that were unanswered when the window closed, and in open loops those due and not sent.
     pub censored: u64,
+    /// How long those had waited since they were due, ns: their latency is at least that.
+    #[serde(rename = "unanswered_ns", serialize_with = "distribution")]
+    pub unanswered: Histogram<u64>,
     /// From the intended start of a request to the last byte of its answer, ns; verified answers only.
     #[serde(rename = "latency_ns", serialize_with = "distribution")]
     pub latency: Histogram<u64>,
@@ -48,6 +56,8 @@ pub struct Outcome {
     pub in_flight_start: InFlight,
     /// Requests in flight when the window closed.
     pub in_flight_end: InFlight,
+    /// Whether a connection always asked again as soon as it was answered: no think time, no churn.
+    pub always_asking: bool,
     /// Requests that a connection may have in flight.
     pub pipeline: usize,
     /// Body bytes of the verified answers.
@@ -71,6 +81,19 @@ pub struct Outcome {
     /// Time to open all connections.
     #[serde(rename = "open_s", serialize_with = "seconds")]
     pub open_time: Duration,
+    /// From the beginning of a connection's handshake to its end, ns; every one of the run, later ones too.
+    #[serde(rename = "connect_ns", serialize_with = "distribution")]
+    pub connect_time: Histogram<u64>,
+    /// Handshakes begun over the whole run: for the opening, after a break, and with churn for each request.
+    pub connects: u64,
+    /// With [`Load::greet`](crate::Load::greet): connections that got their first answer while all were opened.
+    pub greeted: usize,
+    /// From the beginning of the opening to the last of these answers; `None` without one.
+    #[serde(rename = "greeted_s", serialize_with = "maybe_seconds")]
+    pub greeted_time: Option<Duration>,
+    /// From the beginning of a connection's handshake to its first answer, ns; of the greeted ones.
+    #[serde(rename = "greeting_ns", serialize_with = "distribution")]
+    pub greeting: Histogram<u64>,
     /// Length of the warm-up.
     #[serde(rename = "warmup_s", serialize_with = "seconds")]
     pub warmup_time: Duration,
@@ -80,10 +103,19 @@ pub struct Outcome {
     pub generator_cpu_ns: u64,
     /// Share of its CPUs that the generator used inside the window, 0 to 1.
     pub generator_cpu_share: f64,
-    /// Threads that sent.
+    /// Processes that sent.
+    pub processes: usize,
+    /// Threads that sent, over all processes.
     pub threads: usize,
     /// The generator was the bottleneck: more than 90 % of its CPUs in a closed loop, or sent late in an open one.
     pub saturated: bool,
+    /// Open loops: from when a request was due until it was sent, ns; the spread around the schedule, waiting for a
+    /// free connection included.
+    #[serde(rename = "send_lateness_ns", serialize_with = "maybe_distribution")]
+    pub send_lateness: Option<Histogram<u64>>,
+    /// Open loops: as `send_lateness`, but from when a connection was free where that came later: the generator's part.
+    #[serde(rename = "send_lateness_while_free_ns", serialize_with = "maybe_distribution")]
+    pub send_lateness_while_free: Option<Histogram<u64>>,
     /// Open loops: how late requests were sent although a connection was free, p99.
     pub late_while_free_ns_p99: Option<u64>,
     /// What a right answer was held to be.
@@ -95,7 +127,7 @@ pub struct Outcome {
 }
 
 /// Requests in flight at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlight {
     /// How many.
     pub count: u64,
@@ -121,6 +153,7 @@ impl Default for Outcome {
     fn default() -> Self {
         let empty = crate::tally::histogram;
         Self {
+            pace: Pace::Closed,
             duration: Duration::ZERO,
             requests: 0,
             requests_between_edges: 0,
@@ -128,6 +161,7 @@ impl Default for Outcome {
             errors: BTreeMap::new(),
             errors_in_window: 0,
             censored: 0,
+            unanswered: empty(),
             latency: empty(),
             service_time: empty(),
             in_window_ns: 0,
@@ -144,12 +178,21 @@ impl Default for Outcome {
             connection_requests: ConnectionRequests::default(),
             jain_index: None,
             open_time: Duration::ZERO,
+            connect_time: empty(),
+            connects: 0,
+            greeted: 0,
+            greeted_time: None,
+            greeting: empty(),
+            always_asking: true,
             warmup_time: Duration::ZERO,
             warmup_converged: false,
             generator_cpu_ns: 0,
             generator_cpu_share: 0.0,
+            processes: 1,
             threads: 0,
             saturated: false,
+            send_lateness: None,
+            send_lateness_while_free: None,
             late_while_free_ns_p99: None,
             expected: String::new(),
             interrupted: false,
@@ -166,6 +209,17 @@ impl Outcome {
         if seconds > 0.0 { float(self.requests) / seconds } else { 0.0 }
     }
 
+    /// The latency, ns, that this share of the requests had at most, if those that were unanswered at the end had been
+    /// answered then; it is never better than that of the answers alone.
+    #[must_use]
+    pub fn latency_at_least(&self, quantile: f64) -> u64 {
+        let mut all = self.latency.clone();
+        // Both have the bounds of every histogram here; one of another's making may not.
+        let added = all.add(&self.unanswered).is_ok();
+        let of_all = if added { all.value_at_quantile(quantile) } else { 0 };
+        of_all.max(self.latency.value_at_quantile(quantile))
+    }
+
     /// All errors of the run, of any kind.
     #[must_use]
     pub fn errors_total(&self) -> u64 {
@@ -174,13 +228,14 @@ impl Outcome {
 
     /// Little's law for a closed loop: the mean number of requests in flight on the connections that were served, over
     /// the number that should have been, `served` times the depth of the pipeline. Near 1 when the accounts close;
-    /// `None` when nothing was served.
+    /// `None` when nothing was served, or connections were at rest between their requests.
     #[must_use]
     pub fn little(&self) -> Option<f64> {
         let should_be = float(count(self.served)) * float(count(self.pipeline));
         let mean =
             float(self.in_window_ns + self.in_flight_end.served_age_ns) / float(ns(self.duration));
-        (should_be > 0.0 && !self.duration.is_zero()).then(|| mean / should_be)
+        (self.always_asking && should_be > 0.0 && !self.duration.is_zero())
+            .then(|| mean / should_be)
     }
 }
 
@@ -188,8 +243,8 @@ impl Outcome {
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut outcome = serde_json::to_value(self).map_err(|_| fmt::Error)?;
-        for name in ["latency_ns", "service_time_ns"] {
-            if let Some(summary) = outcome[name].as_object_mut() {
+        for value in outcome.as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
+            if let Some(summary) = value.as_object_mut() {
                 summary.remove("histogram");
             }
         }
@@ -199,6 +254,28 @@ impl fmt::Debug for Outcome {
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn maybe_seconds<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn maybe_distribution<S: Serializer>(
+    histogram: &Option<Histogram<u64>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match histogram {
+        Some(histogram) => distribution(histogram, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// A histogram in JSON: what people look for, and the whole of it for programs.

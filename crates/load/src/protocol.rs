@@ -1,6 +1,8 @@
 //! What is asked and what is a right answer: the one thing in which echo and HTTP differ.
 
-use contract::response::{ResponseEvent, ResponseHead, ResponseParser};
+use contract::response::{Expect as BodyExpected, ResponseEvent, ResponseHead, ResponseParser};
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorKind;
 use crate::number::{count, index};
@@ -9,6 +11,8 @@ use crate::pattern::Pattern;
 
 /// Most bytes for one write: enough for a deep pipeline, and still in the first-level cache.
 const WRITE_SIZE_MAX: usize = 16 * 1024;
+/// A body that is too long by more than this is not read to its end: it may have none.
+const TOO_LONG: u64 = 1024 * 1024;
 
 /// A wire protocol: makes requests, takes answers. The engine is written once, over this.
 pub(crate) trait Protocol: Sync {
@@ -137,13 +141,34 @@ impl Echo {
     }
 }
 
-/// HTTP/1.1: the same `GET` each time, and the same answer.
+/// What a right HTTP answer is.
+#[derive(Clone, Debug)]
+pub(crate) struct RightAnswer {
+    pub(crate) kind: BodyExpected,
+    pub(crate) expect: Expect,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// A header field that an answer must have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) value: Vec<u8>,
+}
+
+impl Field {
+    pub(crate) fn new(name: &str, value: impl AsRef<[u8]>) -> Self {
+        Self { name: name.to_owned(), value: value.as_ref().trim_ascii().to_vec() }
+    }
+}
+
+/// HTTP/1.1: the same request each time, and the same answer. Answers that are all alike cannot show their order.
 #[derive(Debug)]
 pub(crate) struct Http {
     request_size: usize,
     /// The request, as often as it fits [`WRITE_SIZE_MAX`], at least once.
     requests: Vec<u8>,
-    expect: Expect,
+    right: RightAnswer,
 }
 
 /// The part of an answer that has arrived.
@@ -156,28 +181,48 @@ pub(crate) struct HttpState {
 }
 
 impl Http {
-    pub(crate) fn new(request: &[u8], expect: Expect) -> Self {
+    pub(crate) fn new(request: &[u8], right: RightAnswer) -> Self {
         let requests = request.repeat((WRITE_SIZE_MAX / request.len()).max(1));
-        Self { request_size: request.len(), requests, expect }
+        Self { request_size: request.len(), requests, right }
     }
 
-    fn on_head(&self, state: &mut HttpState, head: ResponseHead) {
-        let right = self
-            .expect
-            .status
-            .map_or((200..300).contains(&head.status), |status| status == head.status);
-        state.fault = (!right).then_some(ErrorKind::Status);
+    /// Of the fields that must be there, which this one is: a bit each.
+    fn right_fields(&self, name: &str, value: &[u8]) -> u64 {
+        let is_one = |field: &Field| {
+            field.name.len() == name.len()
+                && field.name.eq_ignore_ascii_case(name)
+                && field.value == value.trim_ascii()
+        };
+        let fields = self.right.fields.iter().enumerate();
+        fields.filter(|(_, field)| is_one(field)).fold(0, |bits, (place, _)| bits | 1 << place)
+    }
+
+    fn all_fields(&self) -> u64 {
+        (1 << self.right.fields.len()) - 1
+    }
+
+    fn on_head(&self, state: &mut HttpState, head: ResponseHead, fields: u64) {
+        let expect = &self.right.expect;
+        let right =
+            expect.status.map_or((200..300).contains(&head.status), |status| status == head.status);
+        state.fault = match right {
+            false => Some(ErrorKind::Status),
+            true if fields != self.all_fields() => Some(ErrorKind::Header),
+            true => None,
+        };
         state.keep_alive = head.keep_alive;
         state.received = 0;
     }
 
-    fn on_body(&self, state: &mut HttpState, part: &[u8]) {
+    /// `false` when the rest is not worth reading.
+    fn on_body(&self, state: &mut HttpState, part: &[u8]) -> bool {
         let from = state.received;
         state.received += count(part.len());
         if state.fault.is_some() {
-            return;
+            let length = self.right.expect.body.length();
+            return length.is_none_or(|length| state.received <= length.saturating_add(TOO_LONG));
         }
-        state.fault = match &self.expect.body {
+        state.fault = match &self.right.expect.body {
             Body::Exact(body) => {
                 let right =
                     &body[index(from).min(body.len())..index(state.received).min(body.len())];
@@ -190,14 +235,11 @@ impl Http {
             Body::Length(length) => (state.received > *length).then_some(ErrorKind::Extra),
             Body::Any => None,
         };
+        true
     }
 
     fn on_end(&self, state: &HttpState) -> Taken {
-        let length = match &self.expect.body {
-            Body::Exact(body) => count(body.len()),
-            Body::Length(length) => *length,
-            Body::Any => 0,
-        };
+        let length = self.right.expect.body.length().unwrap_or(0);
         let short = (state.received < length).then_some(ErrorKind::Short);
         Taken::Answer(Answer {
             fault: state.fault.or(short),
@@ -220,10 +262,22 @@ impl Protocol for Http {
     }
 
     fn take(&self, state: &mut HttpState, _: Asked, input: &mut &[u8]) -> Taken {
+        state.parser.set_expect(self.right.kind);
         loop {
-            match state.parser.next(input) {
-                Ok(Some(ResponseEvent::Head(head))) => self.on_head(state, head),
-                Ok(Some(ResponseEvent::Body(part))) => self.on_body(state, part),
+            let mut fields = 0;
+            let event = if self.right.fields.is_empty() {
+                state.parser.next(input)
+            } else {
+                state
+                    .parser
+                    .next_with(input, &mut |name, value| fields |= self.right_fields(name, value))
+            };
+            match event {
+                Ok(Some(ResponseEvent::Head(head))) => self.on_head(state, head, fields),
+                Ok(Some(ResponseEvent::Body(part))) if self.on_body(state, part) => {}
+                Ok(Some(ResponseEvent::Body(_))) => {
+                    return Taken::Broken(state.fault.unwrap_or(ErrorKind::Extra));
+                }
                 Ok(Some(ResponseEvent::End)) => return self.on_end(state),
                 Ok(None) => return Taken::Part,
                 Err(_) => return Taken::Broken(ErrorKind::Malformed),
@@ -236,6 +290,17 @@ impl Protocol for Http {
             Ok(Some(_)) => self.on_end(state),
             Ok(None) => Taken::Broken(ErrorKind::Closed),
             Err(_) => Taken::Broken(ErrorKind::Short),
+        }
+    }
+}
+
+impl Body {
+    /// Its length in bytes, where that is known.
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Exact(body) => Some(count(body.len())),
+            Self::Length(length) => Some(*length),
+            Self::Any => None,
         }
     }
 }

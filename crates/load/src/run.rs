@@ -1,33 +1,32 @@
-//! The watching thread: starts the others, leads them from phase to phase, tells the observer, adds up what they saw.
+//! A run from end to end: what is right, who works, what they saw.
 
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Scope, ScopedJoinHandle};
 
-use crate::check::check;
+use crate::check::{RATE_MAX, check};
+use crate::child;
+use crate::crew::{Crew, Joint, Voice};
 use crate::error::Error;
-use crate::learn::learn;
-use crate::number::{float, index};
-use crate::observer::{Event, Observer, Stop};
-use crate::open::Opened;
-use crate::options::{Body, Expect, Load};
+use crate::learn::right_answer;
+use crate::life::Churn;
+use crate::observer::{Observer, Stop};
+use crate::options::Load;
 use crate::outcome::Outcome;
 use crate::pattern::Pattern;
-use crate::plan::{Gauge, Plan, Signals};
-use crate::protocol::{Echo, Http, Protocol};
-use crate::summing::{Before, sum_up};
+use crate::pipe::Job;
+use crate::plan::{Gauge, Place, Plan, Signals};
+use crate::protocol::{Echo, Http, Protocol, RightAnswer};
+use crate::steps::{Step, any_open, complete};
+use crate::summing::Before;
 use crate::target::Target;
-use crate::worker::{Part, Report, Wires, work};
-
-/// Time between two [`Event::Progress`] and [`Event::Opening`].
-const WATCH: Duration = Duration::from_millis(100);
-/// Rates of neighbouring windows that differ by no more than this are the same: the warm-up is over.
-const WARM_TOLERANCE: f64 = 0.1;
+use crate::watch::Watch;
+use crate::worker::{Report, Wires, work};
 
 /// Drives `load` and returns what was measured; `observer` hears of each phase, `stop` ends it early.
 ///
-/// Blocks the calling thread, which only watches: the load comes from threads of its own, which end before this returns.
+/// Blocks the calling thread, which only watches: the load comes from threads or processes of its own, which end before
+/// this returns.
 ///
 /// # Errors
 ///
@@ -39,258 +38,166 @@ const WARM_TOLERANCE: f64 = 0.1;
 ///
 /// When a thread of the generator panicked, which would be a fault of the generator.
 pub fn run(load: &Load, observer: &mut dyn Observer, stop: &Stop) -> Result<Outcome, Error> {
+    let mut outcomes = run_steps(load, &[Step::Pace(load.pace)], observer, stop)?;
+    Ok(outcomes.pop().expect("each step has its outcome"))
+}
+
+/// Drives `load` at one pace after the other, over the same connections, with a warm-up and a window for each; returns
+/// an outcome for each. `load.pace` is not looked at. A stop keeps the outcomes until then.
+///
+/// ```no_run
+/// use load::{Load, Pace, Step, Stop, Target};
+///
+/// let load = Load::new(Target::parse("http://127.0.0.1:8080/")?, 100);
+/// let shares = [0.25, 0.5, 0.75, 0.9];
+/// let steps = shares.map(|of_ceiling| Step::Share { of_ceiling, poisson: true });
+/// let outcomes = load::run_steps(&load, &steps, &mut |_| {}, &Stop::new())?;
+/// // The first is the ceiling itself.
+/// assert_eq!((outcomes.len(), outcomes[0].pace), (5, Pace::Closed));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`run`].
+///
+/// # Panics
+///
+/// As [`run`].
+pub fn run_steps(
+    load: &Load,
+    steps: &[Step],
+    observer: &mut dyn Observer,
+    stop: &Stop,
+) -> Result<Vec<Outcome>, Error> {
     check(load)?;
+    let steps = &complete(steps, RATE_MAX)?;
+    let job = |expect, fields| Job {
+        load: load.clone(),
+        process: 0,
+        any_open: any_open(steps),
+        expect,
+        fields,
+    };
     match &load.target {
         Target::Echo { .. } => {
             let expected = "the bytes that were sent".to_owned();
             let before = Before { expected, ..Before::default() };
-            drive(
-                &Plan::new(load, Echo(Pattern::new(load.size, load.seed))),
-                load,
-                observer,
-                stop,
-                before,
-            )
+            let echo = Echo(Pattern::new(load.size, load.seed));
+            drive(echo, job(None, Vec::new()), steps, observer, stop, before)
         }
         Target::Http { host, addr, path } => {
-            let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
-            let (expect, before) = expectation(load, *addr, &request);
-            drive(&Plan::new(load, Http::new(&request, expect)), load, observer, stop, before)
+            let request = request_bytes(load, host, path);
+            let (right, before) = right_answer(load, *addr, &request);
+            let job = job(Some(right.expect.clone()), right.fields.clone());
+            drive(Http::new(&request, right), job, steps, observer, stop, before)
         }
     }
 }
 
-/// What a right HTTP answer is: as given, or learnt.
-fn expectation(load: &Load, addr: SocketAddr, request: &[u8]) -> (Expect, Before) {
-    if let Some(expect) = &load.expect {
-        return (expect.clone(), Before { expected: describe(expect), ..Before::default() });
+/// What is sent, again and again.
+pub(crate) fn request_bytes(load: &Load, host: &str, path: &str) -> Vec<u8> {
+    let mut request = load.request.clone();
+    if load.churn == Some(Churn::Server) {
+        request.headers.push(("Connection".to_owned(), "close".to_owned()));
     }
-    let learnt = learn(addr, request, load.timeout);
-    let warnings = learnt.warning.into_iter().collect();
-    let before =
-        Before { expected: learnt.description, requests_sent: 1, warnings, ..Before::default() };
-    (learnt.expect, before)
-}
-
-/// The expectation in words.
-fn describe(expect: &Expect) -> String {
-    let status = expect
-        .status
-        .map_or("a status of 200 to 299".to_owned(), |status| format!("status {status}"));
-    match &expect.body {
-        Body::Exact(body) => format!("{status} and the {} bytes given", body.len()),
-        Body::Length(length) => format!("{status} and {length} bytes"),
-        Body::Any => format!("{status}, any body"),
-    }
+    request.bytes(host, path)
 }
 
 fn drive<P: Protocol>(
-    plan: &Plan<P>,
-    load: &Load,
+    protocol: P,
+    job: Job,
+    steps: &[Step],
     observer: &mut dyn Observer,
     stop: &Stop,
     before: Before,
-) -> Result<Outcome, Error> {
-    let signals = Signals::new(stop, plan.until);
+) -> Result<Vec<Outcome>, Error> {
+    if job.load.processes > 1 {
+        return drive_children(job, steps, observer, stop, before);
+    }
+    let plan = &Plan::new(&job.load, protocol, Place { process: 0 }, job.any_open);
+    let signals = Signals::new(stop);
     let gauges: Vec<Gauge> = (0..plan.threads()).map(|_| Gauge::default()).collect();
     std::thread::scope(|scope| {
         let (report, reports) = channel();
-        let mut go = Vec::new();
-        let mut threads = Vec::new();
-        for (thread, gauge) in gauges.iter().enumerate() {
-            let (sender, receiver) = channel();
-            let wires =
-                Wires { thread, signals: &signals, gauge, report: report.clone(), go: receiver };
-            let builder = std::thread::Builder::new().name(format!("load-{thread}"));
-            let spawned = builder.spawn_scoped(scope, move || work(plan, &wires));
-            // A failure drops `go`, and with it the threads that were started.
-            let failed = Error::io("failed to start a thread", "give fewer, or raise ulimit -u");
-            threads.push(
-                spawned
-                    .inspect_err(|_| signals.abort.store(true, Ordering::Relaxed))
-                    .map_err(failed)?,
-            );
-            go.push(sender);
-        }
+        let (joints, threads) = start_threads(scope, plan, &signals, &gauges, &report)?;
         drop(report);
-        let watch = Watch { signals: &signals, gauges: &gauges, reports, go, observer, stop };
-        let led = watch.lead(plan, load, before);
-        let parts: Vec<Option<Part>> = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect();
-        let before = led?;
-        Ok(sum_up(plan, &before, parts.into_iter().flatten().collect()))
+        let crew = Crew::new(&gauges, reports, Voice::new(&signals, joints));
+        let led = Watch { crew, observer }.lead(plan, &job.load, steps, before);
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+        led
     })
 }
 
-/// The watching thread's view of a run.
-struct Watch<'a> {
-    signals: &'a Signals<'a>,
-    gauges: &'a [Gauge],
-    reports: Receiver<Report>,
-    go: Vec<Sender<()>>,
-    observer: &'a mut dyn Observer,
-    stop: &'a Stop,
+/// Starts the threads of this process, one for each gauge.
+pub(crate) fn start_threads<'scope, 'env, P: Protocol>(
+    scope: &'scope Scope<'scope, 'env>,
+    plan: &'env Plan<P>,
+    signals: &'env Signals<'env>,
+    gauges: &'env [Gauge],
+    report: &Sender<Report>,
+) -> Result<(Vec<Joint>, Vec<ScopedJoinHandle<'scope, ()>>), Error> {
+    crate::limit::reserve_descriptors(plan.connections.div_ceil(plan.processes));
+    let (mut joints, mut threads) = (Vec::new(), Vec::new());
+    for (thread, gauge) in gauges.iter().enumerate() {
+        let (sender, words) = channel();
+        let wires = Wires { thread, signals, gauge, report: report.clone(), words };
+        let builder = std::thread::Builder::new().name(format!("load-{thread}"));
+        let spawned = builder.spawn_scoped(scope, move || work(plan, &wires));
+        // A failure drops the joints, and with them the threads that were started.
+        let failed = Error::io("failed to start a thread", "give fewer, or raise ulimit -u");
+        threads.push(
+            spawned
+                .inspect_err(|_| signals.abort.store(true, Ordering::Relaxed))
+                .map_err(failed)?,
+        );
+        joints.push(Joint::Thread(sender));
+    }
+    Ok((joints, threads))
 }
 
-/// However the watching ends, by an error or by a panic of the observer, the threads end with it.
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        self.signals.abort.store(true, Ordering::Relaxed);
+/// The same over several processes, in each of which threads do the work.
+fn drive_children(
+    mut job: Job,
+    steps: &[Step],
+    observer: &mut dyn Observer,
+    stop: &Stop,
+    before: Before,
+) -> Result<Vec<Outcome>, Error> {
+    if !child::has_entry() {
+        let why = "several processes, and a program that cannot be a child; call load::child_entry() first in its main";
+        return Err(Error::Usage(why.to_owned()));
     }
+    let plan = Plan::new(&job.load, (), Place { process: 0 }, job.any_open);
+    let signals = Signals::new(stop);
+    let gauges: Vec<Gauge> = (0..plan.processes).map(|_| Gauge::default()).collect();
+    std::thread::scope(|scope| {
+        let (report, reports) = channel();
+        let mut joints = Vec::new();
+        for (process, gauge) in gauges.iter().enumerate() {
+            job.process = process;
+            // A failure drops the joints, at which the children that were started end.
+            let (child, stdin, stdout) = child::spawn(&job)?;
+            joints.push(stdin);
+            let report = report.clone();
+            scope.spawn(move || child::listen(child, stdout, process, gauge, &report));
+        }
+        drop(report);
+        let crew = child::crew(&gauges, &signals, reports, joints);
+        Watch { crew, observer }.lead(&plan, &job.load, steps, before)
+    })
 }
 
-impl Watch<'_> {
-    /// Leads the threads through the run; consumes itself, so that a failure lets them go.
-    fn lead<P>(mut self, plan: &Plan<P>, load: &Load, mut before: Before) -> Result<Before, Error> {
-        self.phases(plan, load, &mut before)?;
-        Ok(before)
-    }
-
-    fn phases<P>(&mut self, plan: &Plan<P>, load: &Load, before: &mut Before) -> Result<(), Error> {
-        let began = Instant::now();
-        let opened = self.gather(|watch, _| {
-            let established = index(Gauge::sum(watch.gauges, |gauge| &gauge.established));
-            watch.observer.event(Event::Opening { established, total: plan.connections });
-        })?;
-        before.opening(plan, &opened, began.elapsed())?;
-        self.observer
-            .event(Event::Open { established: before.established, open_time: before.open_time });
-
-        self.warm_up(load, before)?;
-        self.gather(|_, _| {})?;
-        if self.stop.requested() {
-            return Err(Error::Interrupted);
-        }
-        self.observer.event(Event::WindowOpens);
-        self.go_on();
-
-        let mut progress = Progress::start(self.gauges);
-        self.gather(|watch, _| progress.tell(watch))?;
-        self.observer.event(Event::WindowCloses);
-        self.go_on();
-        Ok(())
-    }
-
-    /// Lets the requests flow until two windows agree or the time is up.
-    fn warm_up(&mut self, load: &Load, before: &mut Before) -> Result<(), Error> {
-        let began = Instant::now();
-        if load.warmup.max.is_zero() {
-            before.warmup_converged = true;
-        } else {
-            self.observer.event(Event::WarmingUp);
-        }
-        self.signals.warming_up.store(!load.warmup.max.is_zero(), Ordering::Relaxed);
-        self.go_on();
-        let mut progress = Progress::start(self.gauges);
-        let mut last = (Instant::now(), progress.answers, None::<f64>);
-        while !before.warmup_converged
-            && began.elapsed() < load.warmup.max
-            && !self.stop.requested()
-        {
-            let left = load.warmup.max.saturating_sub(began.elapsed());
-            self.sleep(WATCH.min(load.warmup.window.saturating_sub(last.0.elapsed())).min(left))?;
-            progress.tell(self);
-            if last.0.elapsed() >= load.warmup.window {
-                let answers = Gauge::sum(self.gauges, |gauge| &gauge.answers);
-                let rate = float(answers - last.1) / last.0.elapsed().as_secs_f64();
-                before.warmup_converged = last.2.is_some_and(|previous| agree(previous, rate));
-                last = (Instant::now(), answers, Some(rate));
-            }
-        }
-        self.signals.warming_up.store(false, Ordering::Relaxed);
-        before.warmup_time = began.elapsed();
-        Ok(())
-    }
-
-    /// Sleeps, unless a thread fails.
-    fn sleep(&self, time: Duration) -> Result<(), Error> {
-        match self.reports.recv_timeout(time) {
-            Ok(Report::Failed(error)) => Err(error),
-            Ok(_) | Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => Err(Error::Interrupted),
-        }
-    }
-
-    /// Waits until every thread has reported the end of its phase; calls `meanwhile` now and then.
-    fn gather(
-        &mut self,
-        mut meanwhile: impl FnMut(&mut Self, Duration),
-    ) -> Result<Vec<Opened>, Error> {
-        let began = Instant::now();
-        let mut opened = Vec::new();
-        let mut missing = self.gauges.len();
-        while missing > 0 {
-            match self.reports.recv_timeout(WATCH) {
-                Ok(Report::Failed(error)) => return Err(error),
-                Ok(report) => {
-                    missing -= 1;
-                    if let Report::Opened(part) = report {
-                        opened.push(part);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => meanwhile(self, began.elapsed()),
-                // The threads are gone without a word: one panicked, which `join` will tell.
-                Err(RecvTimeoutError::Disconnected) => return Err(Error::Interrupted),
-            }
-        }
-        Ok(opened)
-    }
-
-    fn go_on(&self) {
-        for go in &self.go {
-            // A thread that is gone has reported why, or panicked.
-            let _gone = go.send(());
-        }
-    }
-}
-
-/// What was told last, so that the next [`Event::Progress`] has a rate.
-struct Progress {
-    began: Instant,
-    first_answers: u64,
-    told: Instant,
-    answers: u64,
-}
-
-impl Progress {
-    fn start(gauges: &[Gauge]) -> Self {
-        let answers = Gauge::sum(gauges, |gauge| &gauge.answers);
-        Self { began: Instant::now(), first_answers: answers, told: Instant::now(), answers }
-    }
-
-    fn tell(&mut self, watch: &mut Watch<'_>) {
-        let answers = Gauge::sum(watch.gauges, |gauge| &gauge.answers);
-        let seconds = self.told.elapsed().as_secs_f64();
-        watch.observer.event(Event::Progress {
-            elapsed: self.began.elapsed(),
-            answers: answers - self.first_answers,
-            errors: Gauge::sum(watch.gauges, |gauge| &gauge.errors),
-            in_flight: Gauge::sum(watch.gauges, |gauge| &gauge.in_flight),
-            answers_per_s: if seconds > 0.0 {
-                float(answers - self.answers) / seconds
-            } else {
-                0.0
-            },
-        });
-        (self.told, self.answers) = (Instant::now(), answers);
-    }
-}
-
-/// Whether two rates are the same but for noise; silence is no rate.
-fn agree(one: f64, other: f64) -> bool {
-    one > 0.0 && other > 0.0 && (one - other).abs() <= WARM_TOLERANCE * one.max(other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_within_ten_percent_agree_and_silence_never_does() {
-        assert!(agree(100.0, 91.0));
-        assert!(!agree(100.0, 89.0));
-        assert!(!agree(0.0, 0.0));
+impl RightAnswer {
+    /// What a child is told of it.
+    pub(crate) fn of(
+        load: &Load,
+        expect: Option<crate::options::Expect>,
+        fields: Vec<crate::protocol::Field>,
+    ) -> Self {
+        let any = crate::options::Expect { status: None, body: crate::options::Body::Any };
+        Self { kind: load.request.answer_kind(), expect: expect.unwrap_or(any), fields }
     }
 }

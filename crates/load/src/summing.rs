@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::number::{count, float};
 use crate::open::Opened;
+use crate::options::Pace;
 use crate::outcome::{ConnectionRequests, Outcome};
 use crate::plan::Plan;
 use crate::tally::Tally;
@@ -24,19 +25,29 @@ pub(crate) struct Before {
     pub(crate) warnings: Vec<String>,
     pub(crate) established: usize,
     pub(crate) open_time: Duration,
+    pub(crate) greeted: usize,
+    pub(crate) greeted_time: Option<Duration>,
     pub(crate) warmup_time: Duration,
     pub(crate) warmup_converged: bool,
 }
 
 impl Before {
+    /// For a later step over the same connections: what came before the first is the first's.
+    pub(crate) fn next_step(&mut self) {
+        self.requests_sent = 0;
+        self.warnings.clear();
+    }
+
     /// Notes how the opening went; an error when not one connection is open.
-    pub(crate) fn opening<P>(
-        &mut self,
-        plan: &Plan<P>,
-        opened: &[Opened],
-        took: Duration,
-    ) -> Result<(), Error> {
-        self.open_time = took;
+    pub(crate) fn opening<P>(&mut self, plan: &Plan<P>, opened: &[Opened]) -> Result<(), Error> {
+        let begun_ns = opened.iter().map(|part| part.begun_ns).min().unwrap_or(0);
+        let since_begun = |end: fn(&Opened) -> u64| {
+            let end_ns = opened.iter().map(end).max().unwrap_or(0);
+            Duration::from_nanos(end_ns.saturating_sub(begun_ns))
+        };
+        self.open_time = since_begun(|part| part.established_ns);
+        self.greeted = opened.iter().map(|part| part.greeted).sum();
+        self.greeted_time = (self.greeted > 0).then(|| since_begun(|part| part.greeted_ns));
         self.established = opened.iter().map(|part| part.established).sum();
         let total = plan.connections;
         let first_failure = opened.iter().find_map(|part| part.first_failure);
@@ -74,13 +85,15 @@ fn remedy(kind: ErrorKind) -> &'static str {
 }
 
 /// Adds up what the threads saw.
-pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, parts: Vec<Part>) -> Outcome {
-    let mut tally = Tally::new(plan.open_loop());
+pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, pace: Pace, parts: Vec<Part>) -> Outcome {
+    let mut tally = Tally::new(pace != Pace::Closed);
     for part in &parts {
         tally.merge(&part.tally);
     }
     let duration_ns = parts.iter().map(|part| part.duration_ns).max().unwrap_or(0);
-    let cpu_available_ns: u64 = parts.iter().map(|part| part.duration_ns).sum();
+    let in_windows_ns: u64 = parts.iter().map(|part| part.duration_ns).sum();
+    // Threads that share a CPU cannot use more than that.
+    let cpu_available_ns = in_windows_ns.min(duration_ns.saturating_mul(count(plan.cpus_total)));
     let cpu_ns: u64 = parts.iter().map(|part| part.cpu_ns).sum();
     let cpu_share =
         if cpu_available_ns == 0 { 0.0 } else { float(cpu_ns) / float(cpu_available_ns) };
@@ -88,6 +101,7 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, parts: Vec<Part>) -> Ou
     let verified: Vec<u64> = parts.iter().flat_map(|part| part.verified.iter().copied()).collect();
     let (connection_requests, jain_index) = fairness(verified);
     let mut outcome = Outcome {
+        pace,
         duration: Duration::from_nanos(duration_ns),
         requests: tally.requests,
         requests_between_edges: parts.iter().map(|part| part.edges_answers).sum(),
@@ -97,6 +111,7 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, parts: Vec<Part>) -> Ou
         censored: tally.in_flight_end.count + tally.unsent,
         service_time: tally.service_time.take().unwrap_or_else(|| tally.latency.clone()),
         latency: tally.latency,
+        unanswered: tally.unanswered,
         in_window_ns: tally.in_window_ns,
         in_flight_start: tally.in_flight_start,
         in_flight_end: tally.in_flight_end,
@@ -111,12 +126,21 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, parts: Vec<Part>) -> Ou
         connection_requests: connection_requests.counts,
         jain_index,
         open_time: before.open_time,
+        connect_time: tally.connect_time,
+        connects: tally.connects,
+        greeted: before.greeted,
+        greeted_time: before.greeted_time,
+        greeting: tally.greeting,
+        always_asking: plan.churn.is_none() && plan.think.is_none(),
         warmup_time: before.warmup_time,
         warmup_converged: before.warmup_converged,
         generator_cpu_ns: parts.iter().map(|part| part.edges_cpu_ns).sum(),
         generator_cpu_share: cpu_share,
-        threads: plan.threads(),
+        processes: plan.processes,
+        threads: plan.threads_total,
         saturated: late_ns_p99.map_or(cpu_share > SATURATED_SHARE, |late_ns| late_ns > LATE_NS_MAX),
+        send_lateness: tally.send_lateness,
+        send_lateness_while_free: tally.late_while_free,
         late_while_free_ns_p99: late_ns_p99,
         expected: before.expected.clone(),
         interrupted: parts.iter().any(|part| part.interrupted),
@@ -145,7 +169,10 @@ fn warnings(outcome: &Outcome, all_dead: bool) -> Vec<String> {
         (outcome.dead > 0, dead),
         (all_dead, "the window ended early: every connection of a thread was dead".to_owned()),
         (outcome.served < outcome.active && outcome.requests > 0, unserved),
-        (outcome.requests == 0, "not one right answer came inside the window".to_owned()),
+        (
+            outcome.requests == 0 && outcome.active > 0,
+            "not one right answer came inside the window".to_owned(),
+        ),
         (!outcome.warmup_converged, cold.to_owned()),
         (outcome.saturated && outcome.late_while_free_ns_p99.is_none(), format!("{cpu}: {bound}")),
         (outcome.saturated && outcome.late_while_free_ns_p99.is_some(), format!("{late}: {bound}")),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorKind;
+use crate::interval::Slice;
 use crate::outcome::InFlight;
 
 /// Latencies are kept to three digits up to an hour; a longer one counts as an hour.
@@ -17,7 +19,7 @@ pub(crate) fn histogram() -> Histogram<u64> {
 }
 
 /// What one thread counts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Tally {
     /// Over the whole run, by [`ErrorKind`].
     errors: [u64; ErrorKind::ALL.len()],
@@ -30,17 +32,37 @@ pub(crate) struct Tally {
     pub(crate) requests: u64,
     pub(crate) body_bytes: u64,
     pub(crate) in_window_ns: u64,
+    #[serde(with = "crate::pipe::histogram")]
     pub(crate) latency: Histogram<u64>,
     /// Open loops only: in a closed one it is the latency.
+    #[serde(with = "crate::pipe::maybe_histogram")]
     pub(crate) service_time: Option<Histogram<u64>>,
     /// Open loops only.
+    #[serde(with = "crate::pipe::maybe_histogram")]
+    pub(crate) send_lateness: Option<Histogram<u64>>,
+    /// Open loops only.
+    #[serde(with = "crate::pipe::maybe_histogram")]
     pub(crate) late_while_free: Option<Histogram<u64>>,
+    /// From the beginning of a handshake to its end, over the whole run.
+    #[serde(with = "crate::pipe::histogram")]
+    pub(crate) connect_time: Histogram<u64>,
+    /// From the beginning of a handshake to the first answer, of connections that are greeted.
+    #[serde(with = "crate::pipe::histogram")]
+    pub(crate) greeting: Histogram<u64>,
+    /// Handshakes begun, over the whole run.
+    pub(crate) connects: u64,
     pub(crate) in_flight_start: InFlight,
     pub(crate) in_flight_end: InFlight,
     /// Open loops: due in the window, and not sent.
     pub(crate) unsent: u64,
+    /// How long those that were unanswered at the end had waited.
+    #[serde(with = "crate::pipe::histogram")]
+    pub(crate) unanswered: Histogram<u64>,
     pub(crate) reopened: u64,
     pub(crate) dead: u64,
+    /// The interval that is under way, if somebody wants them.
+    #[serde(skip)]
+    pub(crate) slice: Option<Slice>,
 }
 
 /// When a request was due, sent and answered, and what came.
@@ -64,13 +86,26 @@ impl Tally {
             in_window_ns: 0,
             latency: histogram(),
             service_time: open_loop.then(histogram),
+            send_lateness: open_loop.then(histogram),
             late_while_free: open_loop.then(histogram),
+            connect_time: histogram(),
+            greeting: histogram(),
+            connects: 0,
             in_flight_start: InFlight::default(),
             in_flight_end: InFlight::default(),
             unsent: 0,
+            unanswered: histogram(),
             reopened: 0,
             dead: 0,
+            slice: None,
         }
+    }
+
+    /// Makes room for what an open loop has to tell; in a closed one there is none.
+    pub(crate) fn expect_pace(&mut self, open_loop: bool) {
+        self.service_time = open_loop.then(histogram);
+        self.send_lateness = open_loop.then(histogram);
+        self.late_while_free = open_loop.then(histogram);
     }
 
     pub(crate) fn error(&mut self, kind: ErrorKind, times: u64, in_window: bool) {
@@ -78,6 +113,9 @@ impl Tally {
         self.errors[place.expect("`ALL` has every kind")] += times;
         if in_window {
             self.errors_in_window += times;
+            if let Some(slice) = &mut self.slice {
+                slice.errors += times;
+            }
         }
     }
 
@@ -95,6 +133,24 @@ impl Tally {
         if let Some(service_time) = &mut self.service_time {
             service_time.saturating_record(answered_ns - sent_ns);
         }
+        if let Some(slice) = &mut self.slice {
+            slice.requests += 1;
+            slice.latency.saturating_record(answered_ns - due_ns);
+            if let Some(service_time) = &mut slice.service_time {
+                service_time.saturating_record(answered_ns - sent_ns);
+            }
+        }
+    }
+
+    /// Open loops: a request that was due at `due_ns` goes out at `sent_ns`, on a connection free since `free_ns`.
+    pub(crate) fn sent_late(&mut self, due_ns: u64, free_ns: u64, sent_ns: u64) {
+        let late_since = |since_ns: u64| sent_ns.saturating_sub(since_ns);
+        if let Some(lateness) = &mut self.send_lateness {
+            lateness.saturating_record(late_since(due_ns));
+        }
+        if let Some(lateness) = &mut self.late_while_free {
+            lateness.saturating_record(late_since(due_ns.max(free_ns)));
+        }
     }
 
     /// Adds what another thread counted.
@@ -110,11 +166,16 @@ impl Tally {
         sum(&mut self.unsent, other.unsent);
         sum(&mut self.reopened, other.reopened);
         sum(&mut self.dead, other.dead);
+        sum(&mut self.connects, other.connects);
         self.in_flight_start.merge(other.in_flight_start);
         self.in_flight_end.merge(other.in_flight_end);
         add(Some(&mut self.latency), Some(&other.latency));
+        add(Some(&mut self.unanswered), Some(&other.unanswered));
         add(self.service_time.as_mut(), other.service_time.as_ref());
+        add(self.send_lateness.as_mut(), other.send_lateness.as_ref());
         add(self.late_while_free.as_mut(), other.late_while_free.as_ref());
+        add(Some(&mut self.connect_time), Some(&other.connect_time));
+        add(Some(&mut self.greeting), Some(&other.greeting));
     }
 
     /// The errors that there were, by name.

@@ -3,13 +3,15 @@
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How long to try each address of a host that has several.
 const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest path and query, in bytes: what common servers take.
 const PATH_SIZE_MAX: usize = 8 * 1024;
 
 /// Whom to ask, and for what.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// `http://HOST[:PORT][/PATH]`: `GET` over HTTP/1.1.
     Http {
@@ -51,8 +53,30 @@ impl Target {
     /// When it is no URL of a kind known here, or its host is unknown.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
         let parts = split(url)?;
-        let addr = resolve(parts.host, parts.port)?;
-        Ok(if parts.echo { Self::Echo { addr } } else { Self::http(addr, &parts) })
+        Ok(Self::of(&parts, resolve(parts.host, parts.port)?))
+    }
+
+    /// As [`parse`](Self::parse), but connects to `addr` whatever the host of the URL is, and looks nothing up.
+    ///
+    /// ```
+    /// use load::Target;
+    ///
+    /// let addr = "127.0.0.1:8080".parse().unwrap();
+    /// match Target::at("http://www.example.org/", addr).unwrap() {
+    ///     Target::Http { host, addr: to, .. } => assert_eq!((host.as_str(), to), ("www.example.org", addr)),
+    ///     Target::Echo { .. } => unreachable!(),
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it is no URL of a kind known here.
+    pub fn at(url: &str, addr: SocketAddr) -> Result<Self, TargetError> {
+        Ok(Self::of(&split(url)?, addr))
+    }
+
+    fn of(parts: &Parts<'_>, addr: SocketAddr) -> Self {
+        if parts.echo { Self::Echo { addr } } else { Self::http(addr, parts) }
     }
 
     fn http(addr: SocketAddr, parts: &Parts<'_>) -> Self {

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use crate::clock::{now_ns, thread_cpu_ns};
-use crate::connection::{Connection, Phase};
+use crate::connection::Connection;
 use crate::engine::{Buffers, Engine};
 use crate::error::Error;
+use crate::interval::Slice;
 use crate::number::ns;
 use crate::options::Until;
 use crate::outcome::InFlight;
@@ -24,6 +25,9 @@ pub(crate) struct Window {
     pub(crate) start_ns: u64,
     /// When it closes; never, unless it is open and has a given length.
     pub(crate) end_ns: u64,
+    /// When the interval under way ends; never, when nobody wants them. Before the window: when it opens, once that is
+    /// known.
+    cut_ns: u64,
     pub(crate) duration_ns: u64,
     /// CPU time of this thread inside the window.
     pub(crate) cpu_ns: u64,
@@ -50,6 +54,7 @@ impl Default for Window {
             state: State::Before,
             start_ns: 0,
             end_ns: u64::MAX,
+            cut_ns: u64::MAX,
             duration_ns: 0,
             cpu_ns: 0,
             edges_cpu_ns: 0,
@@ -63,6 +68,11 @@ impl Default for Window {
 impl Window {
     pub(crate) fn is_open(&self) -> bool {
         self.state == State::Open
+    }
+
+    /// Whether the window is to open, or an interval is over, or the window itself.
+    pub(crate) fn is_cut(&self, now: u64) -> bool {
+        now >= self.cut_ns || now >= self.end_ns
     }
 }
 
@@ -91,8 +101,9 @@ impl<P: Protocol> Engine<'_, P> {
         let begun_ns = now_ns();
         let silence_ns_max = (2 * self.slowest_ns).clamp(SILENCE_NS_MIN, DRAIN_NS_MAX);
         loop {
-            let at_rest =
-                self.flights.count == 0 && self.connecting == 0 && self.to_open.is_empty();
+            let at_rest = self.flights.count == 0
+                && self.connecting + self.closing == 0
+                && self.to_open.is_empty();
             let now =
                 if at_rest { return Ok(()) } else { self.turn(buffers, begun_ns + DRAIN_NS_MAX)? };
             let silence_ns = now.saturating_sub(self.last_answer_ns.max(begun_ns));
@@ -103,21 +114,35 @@ impl<P: Protocol> Engine<'_, P> {
     }
 
     /// From resume to the end of the drain, the window in between.
-    pub(crate) fn measure(&mut self, buffers: &mut Buffers) -> Result<(), Error> {
+    /// It begins at `at_ns`, together with the others. `settled` hears when the window could open.
+    pub(crate) fn measure(
+        &mut self,
+        buffers: &mut Buffers,
+        at_ns: u64,
+        settled: impl Fn() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let (cpu_ns, answers) = (thread_cpu_ns(), self.tally.answers);
         // What happened during the pause is seen before anything is sent: a connection may have been closed.
         self.turn(buffers, 0)?;
-        self.claiming = matches!(self.plan.until, Until::Requests(_));
-        let now = now_ns();
-        let settles = !self.plan.open_loop() && matches!(self.plan.until, Until::Duration(_));
-        if !settles {
-            self.open_window(now);
+        while now_ns() < at_ns {
+            self.turn(buffers, at_ns)?;
         }
-        self.begin_asking(now);
+        let at_ns = if self.plan.threads_total == 1 { now_ns() } else { at_ns };
+        self.claiming = matches!(self.plan.until, Until::Requests(_));
+        let settles = !self.is_open_loop() && matches!(self.plan.until, Until::Duration(_));
+        if !settles {
+            self.open_window(at_ns);
+        }
+        self.begin_asking(at_ns);
+        let mut has_settled = false;
         while self.window.state != State::Closed {
             let now = self.turn(buffers, self.window.end_ns)?;
             if self.window.state == State::Before && !self.is_starting() {
-                self.open_window(now_ns());
+                if !has_settled {
+                    has_settled = true;
+                    settled()?;
+                }
+                self.open_window_together(now);
             }
             if self.is_over(now) {
                 self.close_window(now.min(self.window.end_ns));
@@ -139,11 +164,28 @@ impl<P: Protocol> Engine<'_, P> {
         stopped || all_answered || self.window.all_dead || now >= self.window.end_ns
     }
 
+    /// Opens the window when it is time for all; alone, at once.
+    fn open_window_together(&mut self, now: u64) {
+        let at_ns = self.signals.window_ns.load(Ordering::Relaxed);
+        if self.plan.threads_total == 1 {
+            self.open_window(now);
+        } else if at_ns > now {
+            self.window.cut_ns = at_ns;
+        } else if at_ns > 0 {
+            // The word came late.
+            self.open_window(now);
+        }
+    }
+
     fn open_window(&mut self, now: u64) {
         self.window.state = State::Open;
         self.window.start_ns = now;
         if let Until::Duration(duration) = self.plan.until {
             self.window.end_ns = now.saturating_add(ns(duration));
+        }
+        if let Some(interval_ns) = self.plan.interval_ns {
+            self.window.cut_ns = now.saturating_add(interval_ns);
+            self.tally.slice = Some(Slice::new(self.is_open_loop()));
         }
         self.window.cpu_ns = thread_cpu_ns();
         self.tally.in_flight_start = self.in_flight(now, 0);
@@ -151,29 +193,85 @@ impl<P: Protocol> Engine<'_, P> {
 
     /// Closes the window as of `end_ns`; what is in flight is noted, and no more is sent.
     pub(crate) fn close_window(&mut self, end_ns: u64) {
+        // A stop may come in the turn in which the window ends by itself.
+        if self.window.state == State::Closed {
+            return;
+        }
         if self.window.state == State::Before {
             self.open_window(now_ns());
         }
         let start_ns = self.window.start_ns;
         let end_ns = end_ns.max(start_ns);
+        self.cut(end_ns);
+        self.cut_last(end_ns);
         self.window.cpu_ns = thread_cpu_ns() - self.window.cpu_ns;
         self.window.duration_ns = end_ns - start_ns;
         self.window.state = State::Closed;
         self.window.end_ns = u64::MAX;
         self.tally.in_flight_end = self.in_flight(end_ns, start_ns);
+        self.note_unanswered(end_ns);
         // With a given number of requests, those that are due beyond it are nobody's.
         while self.asking && !self.claiming && self.schedule.next_ns < end_ns {
             self.tally.unsent += 1;
+            self.tally.unanswered.saturating_record(end_ns - self.schedule.next_ns);
             self.schedule.advance();
         }
         self.asking = false;
+    }
+
+    /// How long each request in flight has waited since it was due.
+    fn note_unanswered(&mut self, end_ns: u64) {
+        for (place, connection) in self.connections.iter().enumerate() {
+            for message in connection.answered..connection.asked {
+                let (due_ns, _) = self.flights.started(place, message);
+                self.tally.unanswered.saturating_record(end_ns.saturating_sub(due_ns));
+            }
+        }
+    }
+
+    /// Opens the window if its time has come, ends each interval that was over by `now`, and the window if that was.
+    pub(crate) fn cut_or_close(&mut self, now: u64) {
+        if self.window.state == State::Before {
+            let at_ns = std::mem::replace(&mut self.window.cut_ns, u64::MAX);
+            self.open_window(at_ns);
+        } else if now >= self.window.end_ns {
+            self.close_window(self.window.end_ns);
+        } else {
+            self.cut(now);
+        }
+    }
+
+    fn cut(&mut self, now: u64) {
+        while let Some(interval_ns) = self.plan.interval_ns.filter(|_| self.window.cut_ns <= now) {
+            self.window.cut_ns += interval_ns;
+            self.hand_over(interval_ns);
+        }
+    }
+
+    /// The window closes within an interval.
+    fn cut_last(&mut self, end_ns: u64) {
+        if let Some(interval_ns) = self.plan.interval_ns {
+            let rest_ns = end_ns.saturating_sub(self.window.cut_ns - interval_ns);
+            if rest_ns > 0 {
+                self.hand_over(rest_ns);
+            }
+            self.window.cut_ns = u64::MAX;
+            self.tally.slice = None;
+        }
+    }
+
+    fn hand_over(&mut self, length_ns: u64) {
+        let in_flight = self.flights.count;
+        if let Some(slice) = self.tally.slice.replace(Slice::new(self.is_open_loop())) {
+            self.gauge.slices.put(Slice { length_ns, in_flight, ..slice });
+        }
     }
 
     /// Requests in flight at `at_ns`, their ages counted from `since_ns` at the earliest.
     fn in_flight(&self, at_ns: u64, since_ns: u64) -> InFlight {
         let mut sum = InFlight::default();
         for (place, connection) in self.connections.iter().enumerate() {
-            if !matches!(connection.phase, Phase::Open(_)) {
+            if connection.in_flight() == 0 {
                 continue;
             }
             let ages = (connection.answered..connection.asked).map(|message| {
@@ -191,12 +289,12 @@ impl<P: Protocol> Engine<'_, P> {
         sum
     }
 
-    /// Verified answers of each active connection of this thread.
-    pub(crate) fn verified(&self) -> Vec<u64> {
+    /// Verified answers of each active connection of this thread; from now on they count anew.
+    pub(crate) fn take_verified(&mut self) -> Vec<u64> {
         self.connections
-            .iter()
+            .iter_mut()
             .filter(|slot| slot.active)
-            .map(|Connection { verified, .. }| *verified)
+            .map(|Connection { verified, .. }| std::mem::take(verified))
             .collect()
     }
 }

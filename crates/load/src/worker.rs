@@ -1,26 +1,48 @@
-//! One thread of the generator: the phases of a run in their order, with a word to the watching thread after each.
+//! One thread of the generator: the phases of a run as it is told, with a report to the watching thread after each.
 
 use std::sync::mpsc::{Receiver, Sender};
+
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{Buffers, Engine};
 use crate::error::Error;
 use crate::open::Opened;
+use crate::options::Pace;
 use crate::plan::{Gauge, Plan, Signals};
 use crate::protocol::Protocol;
 use crate::tally::Tally;
 
-/// What a thread says at the end of a phase; it then waits to be told to go on.
+/// What one of the crew is told, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Word {
+    /// A new pace; warm up if you are to, and pause.
+    Step { pace: Pace, warms_up: bool },
+    /// Measure: begin at this time.
+    Measure { at_ns: u64 },
+    /// That was all.
+    End,
+}
+
+impl Word {
+    pub(crate) fn is_window(self) -> bool {
+        matches!(self, Self::Measure { .. })
+    }
+}
+
+/// What one of the crew says: a thread for itself, a process for all of its threads.
 #[derive(Debug)]
 pub(crate) enum Report {
-    Opened(Opened),
+    Opened(Vec<Opened>),
     Paused,
-    Measured,
+    /// Every connection has been started; the window may open.
+    Settled,
+    Measured(Vec<Part>),
     /// It ends here.
     Failed(Error),
 }
 
-/// What a thread has to show in the end.
-#[derive(Debug)]
+/// What a thread has to show for one window.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) tally: Tally,
     /// Verified answers of each active connection.
@@ -33,48 +55,61 @@ pub(crate) struct Part {
     pub(crate) all_dead: bool,
 }
 
+impl Part {
+    /// What was counted, of a window without length.
+    pub(crate) fn of(tally: Tally) -> Self {
+        Self {
+            tally,
+            verified: Vec::new(),
+            duration_ns: 0,
+            cpu_ns: 0,
+            edges_cpu_ns: 0,
+            edges_answers: 0,
+            interrupted: false,
+            all_dead: false,
+        }
+    }
+}
+
 /// The joints of one thread with the watching one.
 pub(crate) struct Wires<'a> {
     pub(crate) thread: usize,
     pub(crate) signals: &'a Signals<'a>,
     pub(crate) gauge: &'a Gauge,
     pub(crate) report: Sender<Report>,
-    pub(crate) go: Receiver<()>,
+    pub(crate) words: Receiver<Word>,
 }
 
-/// Runs one thread's share of `plan`. `None`: it failed, and has said so, or the run was given up.
-pub(crate) fn work<P: Protocol>(plan: &Plan<P>, wires: &Wires<'_>) -> Option<Part> {
+/// Runs one thread's share of `plan`, until it is told to end, fails, or is given up.
+pub(crate) fn work<P: Protocol>(plan: &Plan<P>, wires: &Wires<'_>) {
     let _alarm = Alarm(&wires.report);
-    match phases(plan, wires) {
-        Ok(part) => Some(part),
-        Err(error) => {
-            // Nobody listens any more when another thread failed first.
-            let _gone = wires.report.send(Report::Failed(error));
-            None
-        }
+    if let Err(error) = phases(plan, wires) {
+        // Nobody listens any more when another thread failed first.
+        let _gone = wires.report.send(Report::Failed(error));
     }
 }
 
-fn phases<P: Protocol>(plan: &Plan<P>, wires: &Wires<'_>) -> Result<Part, Error> {
+fn phases<P: Protocol>(plan: &Plan<P>, wires: &Wires<'_>) -> Result<(), Error> {
     prepare_thread(plan.cpus[wires.thread])?;
     let mut engine = Engine::new(plan, wires.signals, wires.gauge, wires.thread)?;
     let mut buffers = Buffers::new();
-    let opened = engine.open(&mut buffers)?;
-    wires.say(Report::Opened(opened))?;
-    engine.warm_up(&mut buffers)?;
-    wires.say(Report::Paused)?;
-    engine.measure(&mut buffers)?;
-    wires.say(Report::Measured)?;
-    Ok(Part {
-        verified: engine.verified(),
-        duration_ns: engine.window.duration_ns,
-        cpu_ns: engine.window.cpu_ns,
-        edges_cpu_ns: engine.window.edges_cpu_ns,
-        edges_answers: engine.window.edges_answers,
-        interrupted: engine.window.interrupted,
-        all_dead: engine.window.all_dead,
-        tally: engine.tally,
-    })
+    engine.open(&mut buffers)?;
+    wires.say(Report::Opened(vec![engine.opening]))?;
+    loop {
+        // No word any more: the run was given up.
+        match wires.words.recv().map_err(|_| Error::Interrupted)? {
+            Word::Step { pace, .. } => {
+                engine.begin_step(pace);
+                engine.warm_up(&mut buffers)?;
+                wires.say(Report::Paused)?;
+            }
+            Word::Measure { at_ns } => {
+                engine.measure(&mut buffers, at_ns, || wires.say(Report::Settled))?;
+                wires.say(Report::Measured(vec![engine.take_part()]))?;
+            }
+            Word::End => return Ok(()),
+        }
+    }
 }
 
 /// Tells the watching thread when this one panics: it would wait for ever.
@@ -89,10 +124,8 @@ impl Drop for Alarm<'_> {
 }
 
 impl Wires<'_> {
-    /// Reports, and waits for the word to go on.
     fn say(&self, report: Report) -> Result<(), Error> {
-        let said = self.report.send(report).is_ok();
-        if said && self.go.recv().is_ok() { Ok(()) } else { Err(Error::Interrupted) }
+        self.report.send(report).map_err(|_| Error::Interrupted)
     }
 }
 

@@ -166,3 +166,20 @@ pub fn short(target: Target, connections: usize) -> Load {
 pub fn run(load: &Load) -> Outcome {
     load::run(load, &mut |_| {}, &Stop::new()).unwrap()
 }
+
+/// Waits for what another thread is about to do, for some seconds at most.
+pub fn wait_until(is_so: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A histogram out of the JSON.
+pub fn histogram(text: &str) -> hdrhistogram::Histogram<u64> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+    hdrhistogram::serialization::Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap()
+}

@@ -1,11 +1,15 @@
 //! The command line: what may be said, in which units, and what it means for the load.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use load::{Body, Expect, Load, Pace, Target, Until, Warmup};
+use clap::Parser;
+use load::{Load, Pace, Step, Target, Until, Warmup};
+
+use crate::ask::Ask;
+use crate::life::Life;
+use crate::output::Output;
+use crate::pace::{Rates, rates};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,11 +19,23 @@ Examples:
       many idle, few active: a hundred of ten thousand connections ask
   c10k-load http://[::1]:8080/ -c 100 -d 30s --rate 20000 --poisson
       the latency that users would see at 20,000 requests a second
+  c10k-load http://127.0.0.1:8080/ -c 100 -d 10s --rate 25%,50%,75%,90% --poisson
+      the ceiling first, then the latency at shares of it
+  c10k-load http://127.0.0.1:8080/ -c 10000 --burst --greet -d 1s
+      the storm: ten thousand connections at once, how long until each is served
+  c10k-load http://127.0.0.1:8080/ -c 100 -d 10s --churn
+      a connection for each request
+  c10k-load http://127.0.0.1:8080/ -c 1000 -d 10s --think 50ms --think-random --ramp 500/s
+      a thousand people who read before they click, arriving over two seconds
+  c10k-load http://127.0.0.1:8080/ -c 100000 --active 1% -d 10s
+      a hundred thousand connections, over as many processes and sources as they need
   c10k-load echo://127.0.0.1:7000 -c 64 -n 1000000 --size 1k --pipeline 8 --json -
       a million echoes of 1 KiB, eight in flight on each connection, the result as JSON
+  c10k-load http://127.0.0.1:8080/ -d 30s -r 5000 --fail-if 'p99>10ms,errors>0.1%'
+      for scripts: exit status 3, and a line that says which was missed by how much
 
 Units: durations 500us, 20ms, 10s, 2m, 1h; sizes in bytes or 4k, 1m (powers of 1024).
-Exit status: 0 measured, 1 failed or not one right answer, 2 wrong usage, 130 interrupted (what was measured is printed).";
+Exit status: 0 measured, 1 failed or not one right answer, 2 wrong usage, 3 a threshold was missed, 130 interrupted (what was measured is printed).";
 
 /// Drives load at an HTTP/1.1 or echo server, verifies every answer, and says what it saw.
 #[derive(Debug, Parser)]
@@ -41,9 +57,9 @@ pub(crate) struct Args {
     requests: Option<u64>,
 
     /// Requests a second over all connections, whatever the server does; without it each connection asks again as soon
-    /// as it is answered
-    #[arg(short, long, value_name = "PER-SECOND", value_parser = rate)]
-    rate: Option<f64>,
+    /// as it is answered. Several, such as 1000,2000,5000 or 25%,50%,75%,90% of the ceiling, are held one after the other
+    #[arg(short, long, value_name = "PER-SECOND", value_parser = rates)]
+    rate: Option<Rates>,
 
     /// Let the requests of --rate arrive at random, as those of independent users do
     #[arg(long, requires = "rate")]
@@ -61,7 +77,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = size)]
     size: usize,
 
-    /// Threads, each with its share of the connections
+    /// Threads over all processes, each with its share of the connections
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     threads: usize,
 
@@ -85,19 +101,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// What a right HTTP answer is: the status and body of the first one, or any status of 200 to 299
-    #[arg(long, value_enum, default_value_t = Verify::Body)]
-    verify: Verify,
+    #[command(flatten)]
+    life: Life,
 
-    /// Write the result as JSON to a file, or to standard output with -
-    #[arg(long, value_name = "FILE|-")]
-    pub(crate) json: Option<PathBuf>,
-}
+    #[command(flatten)]
+    ask: Ask,
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Verify {
-    Body,
-    Status,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,14 +125,18 @@ struct Cpus(Vec<usize>);
 struct Sources(Vec<IpAddr>);
 
 impl Args {
-    pub(crate) fn load(&self, target: Target) -> Load {
-        let any_body = || Expect { status: None, body: Body::Any };
-        Load {
+    /// What is held, one after the other; each over the same connections.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let closed = || vec![Step::Pace(Pace::Closed)];
+        self.rate.as_ref().map_or_else(closed, |rates| rates.steps(self.poisson))
+    }
+
+    pub(crate) fn load(&self, target: Target) -> anyhow::Result<Load> {
+        let mut load = Load {
             active: self.active.map(|active| active.of(self.connections)),
-            pace: match self.rate {
-                None => Pace::Closed,
-                Some(rate) if self.poisson => Pace::Poisson(rate),
-                Some(rate) => Pace::Rate(rate),
+            pace: match self.steps().as_slice() {
+                [Step::Pace(pace)] => *pace,
+                _ => Pace::Closed,
             },
             until: self.requests.map_or(Until::Duration(self.duration), Until::Requests),
             warmup: Warmup { max: self.warmup_max(), ..Warmup::default() },
@@ -132,9 +147,11 @@ impl Args {
             cpus: self.cpus.clone().map(|Cpus(cpus)| cpus).unwrap_or_default(),
             sources: self.sources.clone().map(|Sources(sources)| sources).unwrap_or_default(),
             seed: self.seed,
-            expect: matches!(self.verify, Verify::Status).then(any_body),
             ..Load::new(target, self.connections)
-        }
+        };
+        self.life.apply(&mut load);
+        self.ask.apply(&mut load)?;
+        Ok(load)
     }
 }
 
@@ -159,22 +176,14 @@ impl Active {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|number| *number > 0)
         .ok_or_else(|| "give a whole number of at least 1".to_owned())
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    let positive = |rate: &f64| rate.is_finite() && *rate > 0.0;
-    text.parse()
-        .ok()
-        .filter(positive)
-        .ok_or_else(|| "give requests a second, more than 0".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "give a number and a unit: 500us, 20ms, 10s, 2m or 1h".to_owned();
     let unit_at = text.find(|letter: char| letter.is_ascii_alphabetic()).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(unit_at);
@@ -203,7 +212,7 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 fn active(text: &str) -> Result<Active, String> {
-    let wrong = || "give a number of connections, at least 1, or a share such as 1%".to_owned();
+    let wrong = || "give a number of connections, or a share such as 1%".to_owned();
     match text.strip_suffix('%') {
         Some(percent) => {
             // Digits before and after the point, without the rounding of a float.
@@ -213,7 +222,7 @@ fn active(text: &str) -> Result<Active, String> {
             let share = is_number.then(|| digits.parse().ok()).flatten();
             share.filter(|share| (1..=100_000).contains(share)).map(Active::Share).ok_or_else(wrong)
         }
-        None => at_least_one(text).map(Active::Connections).map_err(|_| wrong()),
+        None => text.parse().map(Active::Connections).map_err(|_| wrong()),
     }
 }
 
@@ -293,7 +302,8 @@ mod tests {
         assert_eq!(of("0.001%", 10), Ok(1));
         assert_eq!(of("100%", 7), Ok(7));
         assert_eq!(of("7", 10_000), Ok(7));
-        for wrong in ["", "%", "0", "0%", "101%", "-1%", "1.0001%", "a%"] {
+        assert_eq!(of("0", 10_000), Ok(0), "all idle");
+        for wrong in ["", "%", "0%", "101%", "-1%", "1.0001%", "a%"] {
             assert!(active(wrong).is_err(), "{wrong}");
         }
     }
@@ -308,6 +318,14 @@ mod tests {
         }
         for wrong in ["", "127.0.0", "127.0.0.9-2", "::1-2", "127.0.0.1-300"] {
             assert!(sources(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_value_or_refused(text in "[0-9a-z.,:%-]{0,12}|.{0,12}") {
+            let _each = (duration(&text), size(&text), active(&text).map(|active| active.of(usize::MAX)));
+            let _list = (cpus(&text), sources(&text));
         }
     }
 }

@@ -1,17 +1,19 @@
 //! What a person sees while it runs: one line on standard error, and nothing when that is no terminal.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use load::{Event, Observer, Until};
-
-use crate::words::{float, grouped};
+use load::words::{float, grouped, time};
+use load::{Event, Interval, Observer, Until};
 
 /// The live line.
 pub(crate) struct Live {
     bar: ProgressBar,
     until: Until,
     is_measuring: bool,
+    /// Of the last second.
+    percentiles: String,
 }
 
 impl Live {
@@ -19,7 +21,12 @@ impl Live {
         // Hidden by itself when standard error is no terminal.
         let bar = ProgressBar::new(0);
         bar.set_style(style("{spinner} {msg}"));
-        Self { bar, until, is_measuring: false }
+        Self { bar, until, is_measuring: false, percentiles: String::new() }
+    }
+
+    /// Whether anybody can see it.
+    pub(crate) fn is_watched() -> bool {
+        std::io::stderr().is_terminal()
     }
 
     /// Takes the line away.
@@ -34,7 +41,8 @@ impl Live {
             Until::Requests(requests) => requests,
         });
         self.bar.set_position(0);
-        self.bar.set_style(style("{bar:30} {msg}"));
+        // The bar takes what a narrow terminal leaves.
+        self.bar.set_style(style("{msg}  {wide_bar}"));
         self.bar.set_message("");
     }
 
@@ -47,7 +55,10 @@ impl Live {
             }
             Until::Requests(requests) => {
                 self.bar.set_position(answers);
-                float(requests.saturating_sub(answers)) / answers_per_s.max(1.0)
+                if answers_per_s <= 0.0 {
+                    return "? left".to_owned();
+                }
+                float(requests.saturating_sub(answers)) / answers_per_s
             }
         };
         format!("{seconds:.1} s left")
@@ -76,15 +87,25 @@ impl Observer for Live {
                     "warming up".to_owned()
                 };
                 self.bar.set_message(format!(
-                    "{phase}  {}/s  in flight {}  errors {}",
+                    "{phase}  {}/s  {} in flight{}  {} errors",
                     grouped(format!("{answers_per_s:.0}")),
                     grouped(in_flight),
+                    self.percentiles,
                     grouped(errors)
                 ));
             }
             _ => {}
         }
         self.bar.tick();
+    }
+
+    fn interval(&mut self, interval: &Interval) {
+        self.percentiles = if interval.latency.is_empty() {
+            "  no answer".to_owned()
+        } else {
+            let at = |quantile| time(float(interval.latency.value_at_quantile(quantile)));
+            format!("  p50 {}  p99 {}", at(0.5), at(0.99))
+        };
     }
 }
 

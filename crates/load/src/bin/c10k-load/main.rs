@@ -1,34 +1,50 @@
 //! `c10k-load`: the load generator alone, against any HTTP/1.1 or echo server.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use load::{Error, Load, Outcome, Pace, Stop, Target};
-use serde::Serialize;
+use load::{Error, Event, Interval, Load, Observer, Outcome, Stop, Target};
 
 use args::Args;
 use live::Live;
+use output::{Files, Missed};
+use record::Record;
 
 mod args;
+mod ask;
+mod csv;
+mod hdr;
+mod life;
 mod live;
+mod output;
+mod pace;
+mod picture;
+mod record;
 mod summary;
-mod words;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+const MISSED: u8 = 3;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    load::child_entry();
+    // Before it is asked how many processes that takes.
+    if let Err(error) = load::raise_descriptor_limit() {
+        return fail(
+            &anyhow::Error::from(error).context("failed to raise the limit of open files"),
+            FAILED,
+        );
+    }
     let args = Args::parse();
-    let target = match Target::parse(&args.url) {
-        Ok(target) => target,
-        Err(error) => return fail(&error.into(), USAGE),
+    let load = Target::parse(&args.url).map_err(anyhow::Error::from).and_then(|t| args.load(t));
+    let load = match load {
+        Ok(load) => load,
+        Err(error) => return fail(&error, USAGE),
     };
-    match measure(&args, &args.load(target)) {
+    match measure(&args, &load) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             let status = match error.downcast_ref() {
@@ -48,8 +64,13 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
 
 /// Runs the load and prints what it saw; returns the exit status.
 fn measure(args: &Args, load: &Load) -> anyhow::Result<u8> {
-    let mut json = args.json.as_deref().map(Sink::open).transpose()?;
-    load::raise_descriptor_limit().context("failed to raise the limit of open files")?;
+    let load = Load { interval: args.output.interval(Live::is_watched()), ..load.clone() };
+    let steps = args.steps();
+    if steps.len() > 1 && args.output.has_logs() {
+        let why = "--hdr and --csv have the seconds of one window; give a single --rate with them";
+        return Err(Error::Usage(why.to_owned()).into());
+    }
+    let mut files = args.output.open(&args.url, &load)?;
     let stop = Stop::new();
     let stopper = stop.clone();
     ctrlc::set_handler(move || {
@@ -62,89 +83,54 @@ fn measure(args: &Args, load: &Load) -> anyhow::Result<u8> {
     .context("failed to catch Ctrl-C")?;
 
     let mut live = Live::new(load.until);
-    let outcome = load::run(load, &mut live, &stop);
+    let outcomes = load::run_steps(&load, &steps, &mut Both(&mut live, &mut files), &stop);
     live.clear();
-    let outcome = outcome?;
 
-    let text = summary::summary(&args.url, load, &outcome);
-    match &mut json {
-        Some(sink) => {
-            sink.write(&Record::new(&args.url, load, &outcome))?;
-            // Standard output may be the JSON's.
-            eprint!("{text}");
-        }
-        None => io::stdout().write_all(text.as_bytes()).context("failed to print the summary")?,
+    let of_step = |outcome: Outcome| {
+        let missed = args.output.missed(&outcome);
+        (Load { pace: outcome.pace, ..load.clone() }, outcome, missed)
+    };
+    let seen: Vec<_> = outcomes?.into_iter().map(of_step).collect();
+    let texts = seen.iter().map(|(load, outcome, _)| summary::summary(&args.url, load, outcome));
+    let text = texts.collect::<Vec<_>>().join("\n");
+    if files.has_json() {
+        // Standard output may be the JSON's.
+        eprint!("{text}");
+    } else {
+        io::stdout().write_all(text.as_bytes()).context("failed to print the summary")?;
     }
-    Ok(match outcome {
+    let missed = seen.iter().flat_map(|(_, _, missed)| missed);
+    for Missed { threshold, by } in missed {
+        eprintln!("c10k-load: missed {threshold}: {by}");
+    }
+    let records =
+        seen.iter().map(|(load, outcome, missed)| Record::new(&args.url, load, outcome, missed));
+    files.finish(&records.collect::<Vec<_>>())?;
+    let statuses = seen.iter().map(|(_, outcome, missed)| status(outcome, missed));
+    // An interruption says more than a missed threshold, and that more than a failure of one step among others.
+    Ok(if stop.requested() { INTERRUPTED } else { statuses.max().unwrap_or(FAILED) })
+}
+
+fn status(outcome: &Outcome, missed: &[Missed]) -> u8 {
+    match outcome {
         _ if outcome.interrupted => INTERRUPTED,
-        _ if outcome.requests == 0 => FAILED,
+        _ if outcome.requests == 0 && outcome.greeted == 0 => FAILED,
+        _ if !missed.is_empty() => MISSED,
         _ => 0,
-    })
-}
-
-/// Where the JSON goes: opened before anything is measured, so that it cannot fail after.
-enum Sink {
-    Stdout,
-    File(File, PathBuf),
-}
-
-impl Sink {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        if path.as_os_str() == "-" {
-            return Ok(Self::Stdout);
-        }
-        let file = File::create(path).with_context(|| {
-            format!("failed to create `{}`; give a file that can be written", path.display())
-        })?;
-        Ok(Self::File(file, path.to_owned()))
-    }
-
-    fn write(&mut self, record: &Record<'_>) -> anyhow::Result<()> {
-        let mut text =
-            serde_json::to_string_pretty(record).context("failed to make JSON of the outcome")?;
-        text.push('\n');
-        match self {
-            Self::Stdout => {
-                io::stdout().write_all(text.as_bytes()).context("failed to print the JSON")
-            }
-            Self::File(file, path) => file
-                .write_all(text.as_bytes())
-                .with_context(|| format!("failed to write `{}`", path.display())),
-        }
     }
 }
 
-/// One run as JSON: what was asked, then the outcome.
-#[derive(Serialize)]
-struct Record<'a> {
-    url: &'a str,
-    pace: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<usize>,
-    seed: u64,
-    requests_per_s: f64,
-    #[serde(flatten)]
-    outcome: &'a Outcome,
-}
+/// Two who watch.
+struct Both<'a>(&'a mut Live, &'a mut Files);
 
-impl<'a> Record<'a> {
-    fn new(url: &'a str, load: &Load, outcome: &'a Outcome) -> Self {
-        let (pace, rate) = match load.pace {
-            Pace::Closed => ("closed", None),
-            Pace::Rate(rate) => ("rate", Some(rate)),
-            Pace::Poisson(rate) => ("poisson", Some(rate)),
-        };
-        let size = matches!(load.target, Target::Echo { .. }).then_some(load.size);
-        Self {
-            url,
-            pace,
-            rate,
-            size,
-            seed: load.seed,
-            requests_per_s: outcome.requests_per_s(),
-            outcome,
-        }
+impl Observer for Both<'_> {
+    fn event(&mut self, event: Event) {
+        self.0.event(event);
+        self.1.event(event);
+    }
+
+    fn interval(&mut self, interval: &Interval) {
+        self.0.interval(interval);
+        self.1.interval(interval);
     }
 }

@@ -3,20 +3,21 @@
 use std::fmt::Write as _;
 
 use hdrhistogram::Histogram;
+use load::words::{bytes, float, grouped, time};
 use load::{Load, Outcome, Pace};
 
-use crate::words::{bytes, float, grouped, time};
+use crate::picture::picture;
 
-/// Rows of the picture, and cells of its longest bar.
-const PICTURE_ROWS: u32 = 10;
-const PICTURE_CELLS: u64 = 40;
+/// Columns of an ordinary terminal, and of the names.
+const WIDTH: usize = 80;
+const INDENT: usize = 13;
 
 /// The whole summary, lines ended.
 pub(crate) fn summary(url: &str, load: &Load, outcome: &Outcome) -> String {
     let mut out = String::new();
     let mut line = |name: &str, text: String| {
         // A `String` takes everything.
-        let _always = writeln!(out, "{name:<12} {text}");
+        let _always = writeln!(out, "{name:<12} {}", wrapped(&text));
     };
     line("target", format!("{url}, {}", pace(load, outcome)));
     line("opened", opened(outcome));
@@ -138,7 +139,11 @@ fn generator(outcome: &Outcome) -> String {
 fn errors(outcome: &Outcome) -> String {
     let unanswered = match outcome.censored {
         0 => String::new(),
-        censored => format!("; {} in flight or due at the end", grouped(censored)),
+        censored => format!(
+            "; {} without an answer at the end, for up to {}",
+            grouped(censored),
+            time(float(outcome.unanswered.max()))
+        ),
     };
     if outcome.errors.is_empty() {
         return format!("none{unanswered}");
@@ -148,36 +153,21 @@ fn errors(outcome: &Outcome) -> String {
     format!("{}{unanswered}", kinds.join(", "))
 }
 
-/// How often each latency came, from the fastest to the slowest, each row as many times longer than the one before.
-fn picture(latency: &Histogram<u64>) -> String {
-    let (first, last) = (float(latency.min().max(1)), float(latency.max().max(1)));
-    let step = (last / first).powf(1.0 / f64::from(PICTURE_ROWS));
-    let edge = |row: u32| first * step.powf(f64::from(row));
-    let rows: Vec<(f64, u64)> = (0..PICTURE_ROWS)
-        .map(|row| (edge(row + 1), within(latency, edge(row), edge(row + 1), row)))
-        .collect();
-    let longest = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+/// Broken at commas, so that a figure keeps its unit; a part that is too long is left whole.
+fn wrapped(text: &str) -> String {
     let mut out = String::new();
-    for (upper, count) in rows {
-        // Rounded up: what came at all is seen.
-        let cells = usize::try_from((count * PICTURE_CELLS).div_ceil(longest)).unwrap_or(0);
-        let share = float(count) * 100.0 / float(latency.len());
-        let _always =
-            writeln!(out, "to {:>8} {:<40} {share:5.1} %", time(upper), "#".repeat(cells));
+    let mut column = INDENT;
+    for part in text.split_inclusive([',', ';', ':']) {
+        let width = part.trim_end().chars().count();
+        if column > INDENT && column + width > WIDTH && part.starts_with(' ') {
+            let _always = write!(out, "\n{:INDENT$}{}", "", part.trim_start());
+            column = INDENT + width - 1;
+        } else {
+            out.push_str(part);
+            column += part.chars().count();
+        }
     }
     out
-}
-
-/// Values of a row; the first row has its lower edge too, the last all that is left.
-fn within(latency: &Histogram<u64>, from: f64, to: f64, row: u32) -> u64 {
-    let below = |edge: f64| {
-        latency.iter_recorded().filter(move |value| float(value.value_iterated_to()) <= edge)
-    };
-    let count =
-        |edge: f64| below(edge).map(|value| value.count_since_last_iteration()).sum::<u64>();
-    let before = if row == 0 { 0 } else { count(from) };
-    let until = if row + 1 == PICTURE_ROWS { latency.len() } else { count(to) };
-    until - before
 }
 
 #[cfg(test)]
@@ -185,28 +175,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_is_in_one_row_of_the_picture() {
-        let mut latency = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
-        for value in [90, 100, 100, 2_000, 50_000, 9_000_000] {
-            latency.record(value).unwrap();
-        }
-        let rows: u64 = {
-            let (first, last) = (float(latency.min()), float(latency.max()));
-            let step = (last / first).powf(0.1);
-            let edge = |row: u32| first * step.powf(f64::from(row));
-            (0..PICTURE_ROWS).map(|row| within(&latency, edge(row), edge(row + 1), row)).sum()
-        };
-        assert_eq!(rows, 6);
-        let picture = picture(&latency);
-        assert_eq!(picture.lines().count(), 10);
-        assert!(picture.lines().last().unwrap().contains("9.00 ms"), "{picture}");
-        assert!(picture.lines().next().unwrap().contains(&"#".repeat(40)), "{picture}");
-    }
-
-    #[test]
-    fn equal_latencies_make_a_picture_too() {
-        let mut latency = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
-        latency.record_n(500, 3).unwrap();
-        assert!(picture(&latency).contains("100.0 %"));
+    fn long_lines_break_where_a_figure_ends() {
+        let figures: Vec<String> = (0..20).map(|n| format!("figure {n}.00 ms")).collect();
+        let text = wrapped(&figures.join(", "));
+        assert!(text.lines().count() > 3);
+        assert!(text.lines().skip(1).all(|line| line.starts_with(&" ".repeat(13))), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&text), words(&figures.join(", ")), "nothing is lost");
+        assert_eq!(wrapped(&"x".repeat(100)), "x".repeat(100));
+        assert_eq!(wrapped("http://127.0.0.1:80/, 1,000"), "http://127.0.0.1:80/, 1,000");
     }
 }

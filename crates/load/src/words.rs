@@ -2,12 +2,14 @@
 
 use std::fmt::Display;
 
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: impl Display) -> String {
+/// `1234567.8` as `1,234,567.8`.
+#[must_use]
+pub fn grouped(number: impl Display) -> String {
     let digits = number.to_string();
     let mut out = String::new();
+    let point = digits.find('.').unwrap_or(digits.len());
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+        if place > 0 && place < point && (point - place).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -19,7 +21,8 @@ pub(crate) fn grouped(number: impl Display) -> String {
 fn three_digits(value: f64, units: &[(f64, &str)]) -> String {
     let (size, unit) = units
         .iter()
-        .find(|(size, _)| value >= *size)
+        // What rounds to a thousand of one unit is one of the next.
+        .find(|(size, _)| value >= *size * 0.9995)
         .or(units.last())
         .copied()
         .unwrap_or((1.0, ""));
@@ -29,13 +32,15 @@ fn three_digits(value: f64, units: &[(f64, &str)]) -> String {
     format!("{scaled:.decimals$} {unit}")
 }
 
-/// A time: `9.81 ms`.
-pub(crate) fn time(ns: f64) -> String {
+/// A time in nanoseconds: `9.81 ms`.
+#[must_use]
+pub fn time(ns: f64) -> String {
     three_digits(ns, &[(1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns")])
 }
 
 /// Bytes: `1.50 GB`, powers of 1000.
-pub(crate) fn bytes(count: f64) -> String {
+#[must_use]
+pub fn bytes(count: f64) -> String {
     three_digits(count, &[(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")])
 }
 
@@ -45,7 +50,8 @@ pub(crate) fn bytes(count: f64) -> String {
     clippy::cast_precision_loss,
     reason = "figures for people have three digits"
 )]
-pub(crate) fn float(count: u64) -> f64 {
+#[must_use]
+pub fn float(count: u64) -> f64 {
     count as f64
 }
 
@@ -59,11 +65,13 @@ mod tests {
             [grouped(0), grouped(999), grouped(1_000), grouped(1_234_567)],
             ["0", "999", "1,000", "1,234,567"]
         );
+        assert_eq!([grouped("123.4567"), grouped("1234.5678")], ["123.4567", "1,234.5678"]);
     }
 
     #[test]
     fn three_digits_and_a_unit_are_enough() {
         assert_eq!([time(0.0), time(812.0), time(9_810_000.0)], ["0 ns", "812 ns", "9.81 ms"]);
+        assert_eq!([time(999_600.0), time(999_400.0)], ["1.00 ms", "999 us"]);
         assert_eq!([time(12_345.0), time(99_960.0), time(61e9)], ["12.3 us", "100 us", "61.0 s"]);
         assert_eq!([bytes(64.0), bytes(1.5e9)], ["64.0 B", "1.50 GB"]);
     }

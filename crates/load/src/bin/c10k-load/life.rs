@@ -1,0 +1,91 @@
+//! The part of the command line that says how connections live: opened, kept or not, at rest, and in which process.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use load::{Churn, Load, Opening, Target, Think};
+
+use crate::args::{at_least_one, duration};
+use crate::pace::positive;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(crate) struct Life {
+    /// Open so many connections a second; without it, as fast as the server accepts
+    #[arg(long, value_name = "N/s", value_parser = ramp, conflicts_with = "burst")]
+    ramp: Option<f64>,
+
+    /// Open all connections at once, whatever becomes of them
+    #[arg(long)]
+    burst: bool,
+
+    /// Ask once on each connection as soon as it is open, the idle ones too, and time the first answers
+    #[arg(long)]
+    greet: bool,
+
+    /// A connection for each request; who closes it first: the server [default for HTTP, asked by a header], the client
+    /// [default for echo], or the client by a reset
+    #[arg(long, value_name = "WHO", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    churn: Option<Closer>,
+
+    /// Rest so long between an answer and the next request of a connection
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "rate")]
+    think: Option<Duration>,
+
+    /// Let the time of --think vary at random, exponentially distributed
+    #[arg(long, requires = "think")]
+    think_random: bool,
+
+    /// Processes that share the connections [default: as many as the limit of open files asks for]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    processes: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Closer {
+    #[value(hide = true)]
+    Auto,
+    Server,
+    Client,
+    Reset,
+}
+
+impl Life {
+    pub(crate) fn apply(&self, load: &mut Load) {
+        load.opening = match self.ramp {
+            Some(per_s) => Opening::Rate(per_s),
+            None if self.burst => Opening::Burst,
+            None => Opening::Gated,
+        };
+        load.greet = self.greet;
+        let is_echo = matches!(load.target, Target::Echo { .. });
+        load.churn = self.churn.map(|closer| match closer {
+            Closer::Auto if is_echo => Churn::Client,
+            Closer::Auto | Closer::Server => Churn::Server,
+            Closer::Client => Churn::Client,
+            Closer::Reset => Churn::Reset,
+        });
+        let think = if self.think_random { Think::Exponential } else { Think::Constant };
+        load.think = self.think.map(think);
+        load.processes = self.processes.unwrap_or_else(|| load::processes_for(load.connections));
+    }
+}
+
+/// `1000/s`, or the number alone.
+fn ramp(text: &str) -> Result<f64, String> {
+    positive(text.strip_suffix("/s").unwrap_or(text))
+        .ok_or_else(|| "give connections a second, such as 1000/s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ramp_is_a_rate_with_or_without_its_unit() {
+        assert_eq!([ramp("1000/s"), ramp("0.5")], [Ok(1_000.0), Ok(0.5)]);
+        for wrong in ["", "/s", "0", "-1/s", "1/m", "inf"] {
+            assert!(ramp(wrong).is_err(), "{wrong}");
+        }
+    }
+}
