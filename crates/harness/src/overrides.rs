@@ -1,5 +1,6 @@
 //! What the command line changes in a plan.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::exit::UsageError;
 use crate::order;
-use crate::plan::{Plan, Service};
+use crate::plan::{Experiment, Plan, Service};
 use crate::registry::Registry;
 
 /// The experiment that `--connections` and `--services` mean when no other is named.
@@ -82,16 +83,8 @@ impl Overrides {
         if let Some(wanted) = &self.experiments {
             for name in wanted {
                 if !plan.experiments.iter().any(|experiment| &experiment.name == name) {
-                    let known: Vec<&str> = plan
-                        .experiments
-                        .iter()
-                        .map(|experiment| experiment.name.as_str())
-                        .collect();
-                    return Err(UsageError::new(format!(
-                        "unknown experiment `{name}`; profile `{}` has {}",
-                        plan.profile,
-                        known.join(", ")
-                    )));
+                    let lacking = lacking(name, plan)?;
+                    plan.experiments.extend(lacking);
                 }
             }
             plan.experiments.retain(|experiment| wanted.contains(&experiment.name));
@@ -103,6 +96,21 @@ impl Overrides {
         }
         Ok(())
     }
+}
+
+/// An experiment that the plan lacks, as `standard` has it.
+fn lacking(name: &str, plan: &Plan) -> Result<Vec<Experiment>, UsageError> {
+    let standard = Plan::profile("standard")?.experiments;
+    let known = |experiment: &Experiment| experiment.name.clone();
+    let names: BTreeSet<String> = plan.experiments.iter().chain(&standard).map(known).collect();
+    let found: Vec<Experiment> =
+        standard.into_iter().filter(|experiment| experiment.name == name).collect();
+    if found.is_empty() {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let known = names.join(", ");
+        return Err(UsageError::new(format!("unknown experiment `{name}`; there are {known}")));
+    }
+    Ok(found)
 }
 
 fn in_report_order(wanted: &[String], registry: &Registry) -> Result<Vec<String>, UsageError> {

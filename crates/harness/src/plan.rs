@@ -45,7 +45,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// `sweep`, `idle-mass`, or a name of the user's.
+    /// `sweep`, `idle-mass`, `storm`, or a name of the user's.
     pub name: String,
     /// What the settings change; part of a trial's key.
     #[serde(default = "default_variant")]
@@ -54,6 +54,9 @@ pub struct Experiment {
     pub services: Vec<Service>,
     /// Connections to open.
     pub connections: Vec<u64>,
+    /// How fast they are opened.
+    #[serde(default)]
+    pub opening: Opening,
     /// How many of them send.
     #[serde(default)]
     pub active: Active,
@@ -113,6 +116,17 @@ impl Service {
             Self::Http => "http",
         }
     }
+}
+
+/// How fast connections are opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Opening {
+    /// No faster than the server accepts: nothing is dropped, and opening is not what is measured.
+    #[default]
+    Paced,
+    /// All at once, and each asks once as soon as it is open: accepting is what is measured.
+    Burst,
 }
 
 /// How many of the open connections send: all, a number, or a share such as `1%`.

@@ -18,7 +18,7 @@ use crate::interrupt::{self, InFlight};
 use crate::need;
 use crate::observe::{Before, Edges};
 use crate::order::Planned;
-use crate::plan::Service;
+use crate::plan::{Opening, Service};
 use crate::registry::Model;
 use crate::stall::Stall;
 use crate::verdict::{self, Course};
@@ -82,6 +82,7 @@ fn blank(setup: &Setup, planned: &Planned<'_>, model: &Model, attempt: u32) -> T
         size: echo.then_some(experiment.size),
         path: (!echo).then(|| experiment.path.clone()),
         pipeline: Some(experiment.pipeline),
+        opening: (experiment.opening == Opening::Burst).then(|| "burst".to_owned()),
         congestion_control: setup.congestion_control.clone(),
         server_cpus: Some(cpus::list(&setup.cpus.server)),
         generator_cpus: Some(cpus::list(&setup.cpus.generator)),
@@ -210,7 +211,10 @@ fn load(setup: &Setup, planned: &Planned<'_>, contestant: &Contestant) -> Load {
     };
     let (warmup, window) =
         (experiment.warmup(planned.connections), experiment.window(planned.connections));
+    let storm = experiment.opening == Opening::Burst;
     Load {
+        opening: if storm { load::Opening::Burst } else { load::Opening::Gated },
+        greet: storm,
         active: Some(count(experiment.active.of(planned.connections))),
         until: Until::Duration(window),
         warmup: Warmup { max: warmup, window: warmup / WARMUP_WINDOWS },

@@ -89,6 +89,12 @@ pub struct Trial {
     /// Time to open all connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_ms: Option<f64>,
+    /// Where each connection asks once as soon as it is open: from the first connect to the last of these answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_greeted_ms: Option<f64>,
+    /// Where each connection asks once as soon as it is open: those that got an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_greeted: Option<u64>,
     /// The contestant, over its whole process tree.
     pub server: Server,
     /// Kernel memory, whole machine: what the trial added.
@@ -167,6 +173,9 @@ pub struct Settings {
     /// Requests in flight on one connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<u64>,
+    /// How connections are opened: `burst` for all at once; absent where the server's accept queue sets the pace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opening: Option<String>,
     /// A connection for each request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub churn: Option<bool>,

@@ -5,7 +5,7 @@ use record::{Outcome, Run};
 
 use crate::cells::{Cell, Group};
 use crate::figure::basis;
-use crate::metric::{self, CPU, ESTABLISHED, MEMORY, Metric, RATE};
+use crate::metric::{self, ALL_GREETED, CPU, ESTABLISHED, MEMORY, Metric, RATE};
 use crate::ranking::Ranking;
 use crate::verdict::sentence_case;
 use crate::{format, tables, words};
@@ -29,14 +29,18 @@ pub(crate) struct Answer {
 pub(crate) fn answer(group: &Group<'_>, table: &str) -> Option<Answer> {
     let connections = group.common_connections()?;
     let cells: Vec<&Cell> = group.at(connections).collect();
-    let sentences = [
-        service(&cells),
-        left_out(&cells),
-        best(&CPU, "server CPU per request", &cells),
-        best(&MEMORY, "memory per connection (the kernel's part aside)", &cells),
-        rate(&cells),
-        single(&cells),
-    ];
+    let best_of = |metric, words| best(metric, words, &cells);
+    let said = if group.experiment == "storm" {
+        vec![best_of(&ALL_GREETED, "time until every connection had its first answer")]
+    } else {
+        vec![
+            best_of(&CPU, "server CPU per request"),
+            best_of(&MEMORY, "memory per connection (the kernel's part aside)"),
+            rate(&cells),
+        ]
+    };
+    let sentences =
+        [service(&cells), left_out(&cells)].into_iter().chain(said).chain([single(&cells)]);
     Some(Answer {
         title: format!(
             "{}, at {}",
@@ -45,7 +49,7 @@ pub(crate) fn answer(group: &Group<'_>, table: &str) -> Option<Answer> {
         ),
         load: group.load(),
         table: table.to_owned(),
-        sentences: sentences.into_iter().flatten().collect(),
+        sentences: sentences.flatten().collect(),
     })
 }
 

@@ -1,7 +1,12 @@
 //! The figures of a trial: what each is called, its unit, which way is better, and where it stands in the record.
 
+mod opening;
+
 use record::Trial;
 use record::stats::float;
+
+pub(crate) use self::opening::ALL_GREETED;
+use self::opening::{GREETED, OPENED, OVERFLOWS, STORM, SYNS};
 
 /// One figure of a trial.
 pub(crate) struct Metric {
@@ -237,11 +242,16 @@ pub(crate) fn active(trial: &Trial) -> Option<u64> {
 pub(crate) static VERDICT: [&Metric; 10] =
     [&RATE, &P50, &P99, &CPU, &VOLUNTARY, &INVOLUNTARY, &SYSCALLS, &MEMORY, &PSS, &JAIN];
 
+/// Columns of the verdict table of an experiment.
+pub(crate) fn verdict(experiment: &str) -> &'static [&'static Metric] {
+    if experiment == "storm" { &STORM } else { &VERDICT }
+}
+
 /// What is drawn against connections.
 pub(crate) static CURVES: [&Metric; 6] = [&RATE, &P50, &P99, &CPU, &SWITCHES, &PSS];
 
 /// All columns of the full tables.
-pub(crate) static ALL: [&Metric; 33] = [
+pub(crate) static ALL: [&Metric; 37] = [
     &RATE,
     &P50,
     &P90,
@@ -269,6 +279,10 @@ pub(crate) static ALL: [&Metric; 33] = [
     &MOST,
     &JAIN,
     &OPENED,
+    &GREETED,
+    &ALL_GREETED,
+    &OVERFLOWS,
+    &SYNS,
     &ERRORS,
     &GENERATOR_CPU,
     &GENERATOR_SHARE,
@@ -337,13 +351,6 @@ static MOST: Metric = metric(
     |trial| trial.connection_requests.map(|requests| float(requests.max)),
 )
 .exact();
-static OPENED: Metric = metric(
-    "opened",
-    "Time to open",
-    "ms",
-    "from the first connect to the last connection open",
-    |trial| trial.open_ms,
-);
 static ERRORS: Metric =
     metric("errors", "Errors", "", "requests and connects that failed, of any kind", |trial| {
         Some(float(trial.errors.values().fold(0, |sum: u64, &errors| sum.saturating_add(errors))))

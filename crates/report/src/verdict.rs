@@ -64,7 +64,8 @@ pub(crate) struct Badge {
 pub(crate) fn verdict(group: &Group<'_>, run: &Run, prefix: &str) -> Option<Verdict> {
     let connections = group.common_connections()?;
     let cells: Vec<&Cell> = group.at(connections).collect();
-    let rows = cells.iter().map(|cell| row(cell, run, prefix)).collect::<Vec<_>>();
+    let rows =
+        cells.iter().map(|cell| row(cell, group.experiment, run, prefix)).collect::<Vec<_>>();
     let mut table = Verdict {
         id: format!("v.{}.{connections}", group.id),
         title: format!(
@@ -73,10 +74,10 @@ pub(crate) fn verdict(group: &Group<'_>, run: &Run, prefix: &str) -> Option<Verd
             tables::connections_in_words(connections)
         ),
         caption: caption(group, &cells),
-        columns: metric::VERDICT.to_vec(),
+        columns: metric::verdict(group.experiment).to_vec(),
         rows,
     };
-    for (place, metric) in metric::VERDICT.into_iter().enumerate() {
+    for (place, metric) in metric::verdict(group.experiment).iter().enumerate() {
         compare(metric, &cells, table.rows.iter_mut().map(|row| &mut row.figures[place]));
     }
     Some(table)
@@ -122,7 +123,7 @@ fn compare<'rows>(
     }
 }
 
-fn row(cell: &Cell<'_>, run: &Run, prefix: &str) -> Row {
+fn row(cell: &Cell<'_>, experiment: &str, run: &Run, prefix: &str) -> Row {
     let contestant = run.machine.contestant(cell.model);
     let battery = run.conformance.as_ref();
     let proven = battery.and_then(|battery| Some((battery.of(cell.model)?, battery.cases.len())));
@@ -131,7 +132,7 @@ fn row(cell: &Cell<'_>, run: &Run, prefix: &str) -> Row {
     let note = starved
         .map(|served| format!("served {}", served.replace(" of ", " of\u{a0}")))
         .unwrap_or_default();
-    let figures = metric::VERDICT.into_iter().map(|metric| {
+    let figures = metric::verdict(experiment).iter().map(|metric| {
         let mut figure = figure(cell, metric);
         figure.id.insert_str(0, "v.");
         if metric.needs_headroom && !figure.value.is_empty() {

@@ -121,6 +121,7 @@ pub(crate) fn experiment(name: &str) -> &str {
     match name {
         "sweep" => "every connection busy",
         "idle-mass" => "many idle, few active",
+        "storm" => "all connect at once",
         other => other,
     }
 }

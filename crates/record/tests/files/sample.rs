@@ -47,6 +47,8 @@ pub(crate) fn full_trial() -> Trial {
         connection_requests: Some(PerConnection { min: 1, p50: 2, max: 3 }),
         jain_index: Some(0.0128),
         open_ms: Some(500.5),
+        all_greeted_ms: Some(700.5),
+        connections_greeted: Some(10_000),
         server: Server {
             cpu_ns_per_request: Some(7_000.7),
             voluntary_switches_per_request: Some(0.5),
@@ -102,6 +104,7 @@ fn settings() -> Settings {
         size: Some(32),
         path: Some("/bytes/64".into()),
         pipeline: Some(1),
+        opening: Some("burst".into()),
         churn: Some(true),
         processes: Some(2),
         congestion_control: Some("bbr".into()),
