@@ -1,5 +1,7 @@
 //! Servers that lie in every way at once, and servers that never come to an end: counted exactly, by name.
 
+#![expect(clippy::unwrap_used, reason = "this is all test")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -32,11 +34,12 @@ fn answer(fields: &str, body: &str) -> Vec<u8> {
 }
 
 fn lies() -> Vec<Lie> {
+    use ErrorKind::{Closed, Extra, Malformed, Mismatch, Reset, Short, Status};
+
     let lie = |kind, bytes: Vec<u8>, then| Lie { kind, bytes, then };
     let truth = ok(BODY);
     let chunked = |body: &str| answer("Transfer-Encoding: chunked", body);
     let cut = |left: usize| truth[..truth.len() - left].to_vec();
-    use ErrorKind::{Closed, Extra, Malformed, Mismatch, Reset, Short, Status};
     vec![
         lie(Mismatch, ok("the very trutn"), Then::GoOn),
         lie(Mismatch, ok("The very truth"), Then::GoOn),

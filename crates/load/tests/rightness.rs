@@ -83,7 +83,7 @@ fn cpus() -> (usize, usize) {
     let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
     let mut allowed = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap());
     let first = allowed.next().unwrap();
-    (first, allowed.last().unwrap_or(first))
+    (first, allowed.next_back().unwrap_or(first))
 }
 
 /// Pins this thread and those that it starts.

@@ -57,7 +57,9 @@ mod tests {
 
     fn histogram(values: &[(u64, u64)]) -> Histogram<u64> {
         let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
-        values.iter().for_each(|(value, times)| histogram.record_n(*value, *times).unwrap());
+        for (value, times) in values {
+            histogram.record_n(*value, *times).unwrap();
+        }
         histogram
     }
 
