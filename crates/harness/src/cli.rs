@@ -37,7 +37,8 @@ pub(crate) enum Command {
     /// Prove the contestants correct: the conformance battery, a table model x case
     #[command(
         after_help = "Examples:\n  c10k verify\n  c10k verify --models mio-loop,tokio-tasks --cases panic,descriptors\n  \
-                            c10k verify --cases hold --connections 10000   each holds them, and answers on all, twice\n\n\
+                            c10k verify --cases hold --connections 10000   each holds them, and answers on all, twice\n  \
+                            c10k verify --interop   does each model's client get on with each model's server?\n\n\
                             Exit status: 0 every case passed or is limited as declared, 1 a case failed, 2 called wrongly."
     )]
     Verify(VerifyArgs),
@@ -205,7 +206,10 @@ pub(crate) struct VerifyArgs {
     /// Connections that the case `hold` opens, has answered, and a second later has answered again
     #[arg(long, value_name = "N", default_value_t = harness::battery::CONNECTIONS, value_parser = connections)]
     pub(crate) connections: usize,
-    /// Cases tried at once
+    /// Instead of the battery: each model's client fetches from each model's server, a table client x server
+    #[arg(long, conflicts_with_all = ["cases", "connections"])]
+    pub(crate) interop: bool,
+    /// Cases tried, or clients run, at once
     #[arg(long, value_name = "N", default_value_t = harness::verify::JOBS)]
     pub(crate) jobs: NonZero<usize>,
     /// Verify the binaries that are there

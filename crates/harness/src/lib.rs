@@ -15,6 +15,7 @@ pub mod contestant;
 pub mod doctor;
 pub mod exit;
 pub mod expected;
+pub mod interop;
 pub mod interrupt;
 pub mod models;
 pub mod order;

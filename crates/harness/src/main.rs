@@ -9,6 +9,7 @@ use clap::{CommandFactory as _, Parser as _};
 use harness::by_hand;
 use harness::doctor;
 use harness::exit::{Exit, USAGE, UsageError};
+use harness::interop;
 use harness::interrupt;
 use harness::models;
 use harness::pages;
@@ -67,6 +68,9 @@ fn check(args: VerifyArgs, registry: &Registry) -> anyhow::Result<Exit> {
     let selection = asked.among(registry)?;
     if !args.no_build {
         workspace::build(&workspace::root()?, Profile::of_this_binary())?;
+    }
+    if args.interop {
+        return interop::interop(selection.subjects(), args.jobs, args.json);
     }
     verify::verify(&selection, args.jobs, args.json)
 }

@@ -61,6 +61,14 @@ impl Asked {
     }
 }
 
+impl Selection {
+    /// The models.
+    #[must_use]
+    pub fn subjects(&self) -> &[Subject] {
+        &self.subjects
+    }
+}
+
 /// One case tried on one model.
 #[derive(Clone, Debug)]
 pub struct Tried {
@@ -156,7 +164,7 @@ pub fn run(subjects: &[Subject], cases: &[&'static Case], jobs: NonZero<usize>) 
 }
 
 /// On a terminal only; indicatif hides itself elsewhere.
-fn progress(total: usize) -> ProgressBar {
+pub(crate) fn progress(total: usize) -> ProgressBar {
     let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len}, {eta} left  {msg}");
     bar.set_style(style.expect("the template is well-formed"));
