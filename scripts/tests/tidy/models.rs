@@ -27,8 +27,15 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("reactor", &["mio"]),
     ("deferred", &["mio"]),
     ("coroutines", &["corosensei", "rustix"]),
+    ("may-green-threads", &["may"]),
+    ("actors", &["ractor", "tokio"]),
     ("handmade-async", &["rustix"]),
     ("tokio-tasks", &["tokio"]),
+    ("tokio-local", &["tokio"]),
+    ("smol-tasks", &["blocking", "smol"]),
+    ("async-std-tasks", &["async-global-executor", "async-std", "blocking"]),
+    ("compio-cores", &["compio"]),
+    ("monoio-cores", &["io-uring", "monoio"]),
 ];
 
 /// Names of the folders in `crates/models`.
@@ -131,6 +138,17 @@ fn a_server_is_one_page() {
             .then(|| format!("server of `{name}`: {lines} lines of code, where 1 to {SERVER_LINES_MAX} make a page"))
     };
     assert_none(&contestants().iter().filter_map(long).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_contestant_takes_processes_as_the_registry_says() {
+    let registry = Registry::embedded();
+    let differs = |name: &String| {
+        let line = format!("event_driven: {},", registry.get(name).unwrap().event_driven);
+        (!read(name, "src/main.rs").contains(&line))
+            .then(|| format!("main of `{name}` does not say `{line}`, as the registry does"))
+    };
+    assert_none(&contestants().iter().filter_map(differs).collect::<Vec<_>>());
 }
 
 /// A sentence that could stand on a flash card, then the diagram of who waits where.

@@ -1,0 +1,14 @@
+//! Contestant `actors`: see its README.
+
+mod client;
+mod server;
+
+fn main() -> std::process::ExitCode {
+    contract::run(contract::Contestant {
+        name: env!("CARGO_PKG_NAME"),
+        serve: server::serve,
+        fetch: client::fetch,
+        idiom: client::idiom,
+        event_driven: true,
+    })
+}
