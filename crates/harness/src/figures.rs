@@ -47,7 +47,7 @@ fn of_generator(outcome: &Outcome, trial: &mut Trial) {
     trial.jain_index = outcome.jain_index;
     trial.open_ms = Some(ms(outcome.open_time));
     trial.all_greeted_ms = outcome.greeted_time.map(ms);
-    trial.connections_greeted = trial.settings.opening.is_some().then(|| count(outcome.greeted));
+    trial.connections_greeted = outcome.greeted_time.map(|_| count(outcome.greeted));
     trial.generator = Generator {
         cpu_ns_per_request: per_request(outcome.generator_cpu_ns, outcome),
         cpu_share: Some(outcome.generator_cpu_share),

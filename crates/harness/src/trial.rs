@@ -136,7 +136,7 @@ fn measure(
 
     let group = u32::try_from(contestant.pid().as_raw()).unwrap_or_default();
     weigh_idle(group, trial);
-    let load = load(setup, planned, &contestant);
+    let load = load(setup, planned, model, &contestant);
     let mut edges = Edges::of(group, &setup.cpus.server, &setup.cpus.generator, progress);
     let mut stall = Stall::of(OPENING_PATIENCE, stop.clone());
     let mut observer = |event| {
@@ -198,7 +198,7 @@ fn weigh_idle(group: u32, trial: &mut Trial) {
     }
 }
 
-fn load(setup: &Setup, planned: &Planned<'_>, contestant: &Contestant) -> Load {
+fn load(setup: &Setup, planned: &Planned<'_>, model: &Model, contestant: &Contestant) -> Load {
     let experiment = planned.experiment;
     let addr = contestant.address();
     let (target, expect) = match planned.service {
@@ -212,9 +212,12 @@ fn load(setup: &Setup, planned: &Planned<'_>, contestant: &Contestant) -> Load {
     let (warmup, window) =
         (experiment.warmup(planned.connections), experiment.window(planned.connections));
     let storm = experiment.opening == Opening::Burst;
+    // Who serves fewer by its nature would never answer all.
+    let most = model.serves_at_most(model.workers_on(setup.cpus.server.len()));
+    let answers_all = most.is_none_or(|most| most >= planned.connections);
     Load {
         opening: if storm { load::Opening::Burst } else { load::Opening::Gated },
-        greet: storm,
+        greet: storm && answers_all,
         active: Some(count(experiment.active.of(planned.connections))),
         until: Until::Duration(window),
         warmup: Warmup { max: warmup, window: warmup / WARMUP_WINDOWS },
