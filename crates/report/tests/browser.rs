@@ -30,7 +30,7 @@ fn every_chart_is_drawn_without_an_error_and_without_a_request() {
         browser.prefer(scheme);
         browser.open(&file, "");
         let charts = browser.number(TO_DRAW);
-        assert_eq!(charts, 3 * 6 + 3, "three groups of six, and three tails that are open");
+        assert_eq!(charts, 4 * 6 + 4, "four groups of six, and four tails that are open");
         assert_eq!(browser.number(DRAWN), charts);
         assert_eq!(browser.console(), Vec::<String>::new(), "{scheme}");
         let asked: Vec<String> =
