@@ -28,6 +28,7 @@ fn main() -> anyhow::Result<ExitCode> {
     context.binaries.clone_from(binaries);
     context.record_debug = true;
     context.build = false;
+    context.verify = false;
     context.report = false;
     // Nothing here is stopped by this patience running out, other than by the tests' own wish.
     context.stop_within = Duration::from_mins(1);
