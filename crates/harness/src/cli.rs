@@ -238,7 +238,7 @@ pub(crate) struct ByHand {
     pub(crate) args: Vec<OsString>,
 }
 
-/// As many as one process can hold.
+/// More than any limit of descriptors allows cannot be meant.
 fn connections(text: &str) -> Result<usize, String> {
     let most = 1_000_000;
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));

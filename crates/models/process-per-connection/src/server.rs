@@ -9,7 +9,7 @@
 //! The parent waits in `poll`, for a connection or for the end of a child, every child in `read`.
 
 use std::collections::HashSet;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::thread;
@@ -102,19 +102,19 @@ fn start(
     })
 }
 
-fn converse(mut stream: TcpStream, options: &ServeOptions) -> io::Result<()> {
+fn converse(stream: TcpStream, options: &ServeOptions) -> io::Result<()> {
     let mut service = Service::new(options);
-    // On the heap: a page of it becomes memory when a read touches it, where an array would be zeroed whole.
-    let mut buffer = vec![0; READ_SIZE];
+    // A page of its buffer becomes memory when a read touches it; that of a vector is zeroed, and so touched, at once.
+    let mut input = BufReader::with_capacity(READ_SIZE, &stream);
     loop {
         match service.step() {
-            Step::Read { deadline } => match read(&mut stream, &mut buffer, deadline) {
-                Ok(count) => service.received(&buffer[..count]),
+            Step::Read { deadline } => match read(&mut input, &mut service, deadline) {
+                Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => service.expired(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             },
-            Step::Write => match stream.write(service.output()) {
+            Step::Write => match (&stream).write(service.output()) {
                 Ok(count) => service.wrote(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -130,15 +130,26 @@ fn converse(mut stream: TcpStream, options: &ServeOptions) -> io::Result<()> {
     }
 }
 
-/// Reads; past the deadline that is `WouldBlock`. The steady case, without a deadline, costs one system call.
-fn read(stream: &mut TcpStream, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-    let Some(deadline) = deadline else { return stream.read(buffer) };
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(ErrorKind::WouldBlock.into());
+/// Reads into the service; past the deadline that is `WouldBlock`. The steady case, without one, costs one system call.
+fn read(
+    input: &mut BufReader<&TcpStream>,
+    service: &mut Service,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
+    if let Some(deadline) = deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        input.get_ref().set_read_timeout(Some(left))?;
     }
-    stream.set_read_timeout(Some(left))?;
-    let result = stream.read(buffer);
-    stream.set_read_timeout(None)?;
-    result
+    let result = input.fill_buf().map(|bytes| {
+        service.received(bytes);
+        bytes.len()
+    });
+    if deadline.is_some() {
+        input.get_ref().set_read_timeout(None)?;
+    }
+    input.consume(result?);
+    Ok(())
 }
