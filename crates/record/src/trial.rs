@@ -111,6 +111,27 @@ pub struct Trial {
     pub warnings: Vec<String>,
 }
 
+/// The variant of a model's second entry in the same experiment: the A in an A/A comparison, measured once more.
+const TWIN: &str = "twin";
+
+/// The variant of the second entry of a model that is measured as `variant`: `twin`, or `offload+twin`.
+#[must_use]
+pub fn twin_of(variant: &str) -> String {
+    if variant == DEFAULT { TWIN.to_owned() } else { format!("{variant}+{TWIN}") }
+}
+
+/// The variant whose second entry this is; `None` of a variant in its own right.
+///
+/// Twins tell how far two entries of one model differ by chance. They are compared with their first entry and with
+/// nothing else.
+#[must_use]
+pub fn twin_base(variant: &str) -> Option<&str> {
+    if variant == TWIN { Some(DEFAULT) } else { variant.strip_suffix(TWIN)?.strip_suffix('+') }
+}
+
+/// The variant in which nothing is changed.
+const DEFAULT: &str = "default";
+
 /// A trial's place in the plan; resuming a run compares these.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -428,4 +449,17 @@ pub struct Check {
     pub ratio: f64,
     /// Within the check's bounds.
     pub passed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_twin_knows_whose_second_entry_it_is() {
+        for variant in ["default", "offload", "rate-50%"] {
+            assert_eq!(twin_base(&twin_of(variant)), Some(variant));
+            assert_eq!(twin_base(variant), None);
+        }
+    }
 }
