@@ -30,6 +30,7 @@ fn main() -> anyhow::Result<ExitCode> {
     context.build = false;
     context.verify = false;
     context.report = false;
+    context.retries = 0;
     // Nothing here is stopped by this patience running out, other than by the tests' own wish.
     context.stop_within = Duration::from_mins(1);
     interrupt::catch()?;

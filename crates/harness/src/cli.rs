@@ -123,6 +123,9 @@ pub(crate) struct RunArgs {
     /// Measure without proving the models correct first
     #[arg(long)]
     pub(crate) no_verify: bool,
+    /// Attempts at a trial that noise spoilt, after the first; all are kept
+    #[arg(long, value_name = "N", default_value_t = harness::run::RETRIES, value_parser = clap::value_parser!(u32).range(..=100))]
+    pub(crate) retries: u32,
     /// Record, but write no page
     #[arg(long)]
     pub(crate) no_report: bool,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use load::Outcome;
+use load::{Outcome, Pace};
 use record::stats::{encode, float, summary};
-use record::trial::{Generator, Kernel, MachineNoise, PerConnection, Tcp, Trial};
+use record::trial::{Generator, Kernel, MachineNoise, PerConnection, Server, Tcp, Trial};
 
 use crate::checks::Entries;
 use crate::observe::Seen;
@@ -20,8 +20,30 @@ pub(crate) fn write(course: &Course, seen: &Seen, body_bytes: Option<u64>, trial
     of_machine(outcome, seen, trial);
     trial.checks =
         Entries::of(outcome, trial.settings.pipeline.unwrap_or(1), body_bytes).accounts();
+    // Little's law says how many are in flight where each connection always asks again.
+    if !outcome.always_asking || outcome.pace != Pace::Closed {
+        trial.checks.little = None;
+    }
+    if trial.beside.is_some() {
+        // The edges cannot tell whose requests cost what.
+        trial.server = Server { exit: trial.server.exit.take(), ..costless(&trial.server) };
+        trial.warnings.push(BESIDE.into());
+    }
     trial.warnings.extend(outcome.warnings.iter().cloned());
     trial.warnings.extend(seen.warnings.iter().cloned());
+}
+
+const BESIDE: &str = "cost per request: other clients asked the same server meanwhile, and theirs cannot be told apart";
+
+/// What does not depend on whose requests were served.
+fn costless(server: &Server) -> Server {
+    Server {
+        pss_bytes: server.pss_bytes,
+        pss_idle_bytes: server.pss_idle_bytes,
+        processes: server.processes,
+        threads: server.threads,
+        ..Server::default()
+    }
 }
 
 fn of_generator(outcome: &Outcome, trial: &mut Trial) {
@@ -53,7 +75,11 @@ fn of_generator(outcome: &Outcome, trial: &mut Trial) {
         cpu_share: Some(outcome.generator_cpu_share),
         saturated: Some(outcome.saturated),
         // Open loops have an offered rate to fall short of; a closed loop has none.
-        achieved_over_offered: None,
+        achieved_over_offered: trial
+            .pace
+            .rate
+            .zip(trial.requests_per_s)
+            .map(|(due, got)| got / due),
         late_while_free_ns_p99: outcome.late_while_free_ns_p99,
     };
 }

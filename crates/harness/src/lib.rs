@@ -10,6 +10,7 @@
 
 pub mod battery;
 pub mod by_hand;
+pub mod calibration;
 pub mod checks;
 pub mod contestant;
 pub mod doctor;
@@ -31,11 +32,14 @@ pub mod trial;
 pub mod verify;
 pub mod workspace;
 
+mod attempts;
+mod beside;
 mod figures;
 mod group;
 mod need;
 mod observe;
 mod origin;
+mod settings;
 mod stall;
 mod verdict;
 mod watch;

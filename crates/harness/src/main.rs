@@ -21,6 +21,8 @@ use harness::workspace::{self, Profile};
 use crate::cli::{ByHand, Cli, Command, RunArgs, VerifyArgs};
 
 fn main() -> ExitCode {
+    // A load of several processes starts this program again, for its share.
+    load::child_entry();
     match execute(Cli::parse().command) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -57,6 +59,7 @@ fn measure(args: &RunArgs, registry: Registry) -> anyhow::Result<Exit> {
     }
     context.build = !args.no_build;
     context.verify = !args.no_verify;
+    context.retries = args.retries;
     context.report = !args.no_report;
     context.host_label.clone_from(&args.host_label);
     run::run(&context, what)

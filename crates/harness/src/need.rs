@@ -1,13 +1,12 @@
 //! What a cell needs of the machine, for the preflight and for `doctor --connections`.
 
 use measure::limits::{DESCRIPTORS_OF_A_PROCESS, MAPS_OF_A_PROCESS, MAPS_PER_THREAD, Need};
+use record::trial::Settings;
 
 use crate::registry::Model;
+use crate::settings::count;
 
-/// The contestant and the harness, which exists already but counts no connection.
-const PROCESSES: u64 = 2;
-
-/// What a model needs to hold that many connections.
+/// What a model needs to hold that many connections in one process.
 #[must_use]
 pub(crate) fn of_cell(
     model: &Model,
@@ -15,15 +14,35 @@ pub(crate) fn of_cell(
     workers: Option<u64>,
     generator_threads: usize,
 ) -> Need {
+    let settings = Settings { workers, ..Settings::default() };
+    of_trial(model, connections, &settings, generator_threads)
+}
+
+/// What a model needs to hold that many connections in as many processes as it is told to have.
+#[must_use]
+pub(crate) fn of_trial(
+    model: &Model,
+    connections: u64,
+    settings: &Settings,
+    generator_threads: usize,
+) -> Need {
     let each = model.per_connection;
     let times = |count: u64| count.saturating_mul(connections);
-    let workers = workers.unwrap_or(1);
+    let workers = settings.workers.unwrap_or(1);
+    let servers = settings.processes.unwrap_or(1).max(1);
+    let generators = match settings.processes {
+        Some(_) => u64::try_from(load::processes_for(count(connections))).unwrap_or(1),
+        None => 1,
+    };
+    let share = |count: u64, processes: u64| {
+        count.div_ceil(processes).saturating_add(DESCRIPTORS_OF_A_PROCESS)
+    };
     let own_maps = workers.saturating_mul(MAPS_PER_THREAD);
     Need {
         connections,
-        generator_descriptors: connections.saturating_add(DESCRIPTORS_OF_A_PROCESS),
-        server_descriptors: times(each.fds).saturating_add(DESCRIPTORS_OF_A_PROCESS),
-        processes: times(each.processes).saturating_add(PROCESSES),
+        generator_descriptors: share(connections, generators),
+        server_descriptors: share(times(each.fds), servers),
+        processes: times(each.processes).saturating_add(servers).saturating_add(generators),
         threads: times(each.threads)
             .saturating_add(workers)
             .saturating_add(u64::try_from(generator_threads).unwrap_or(0)),

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use record::Key;
+use record::trial::twin_of;
 
-use crate::plan::{Experiment, Plan, Service};
+use crate::plan::{Experiment, Offer, Plan, Rate, Service};
 
 /// One trial that the plan asks for.
 #[derive(Clone, Debug)]
@@ -18,6 +19,10 @@ pub struct Planned<'a> {
     pub service: Service,
     /// Connections to open.
     pub connections: u64,
+    /// What the settings change; a second entry of the same model has a name of its own.
+    pub variant: String,
+    /// What paces the requests.
+    pub offer: Offer,
     /// From 1.
     pub repeat: u32,
     /// Place in the run, from 1.
@@ -33,9 +38,15 @@ impl Planned<'_> {
             model: self.model.to_owned(),
             service: self.service.name().to_owned(),
             connections: self.connections,
-            variant: self.experiment.variant.clone(),
+            variant: self.variant.clone(),
             repeat: self.repeat,
         }
+    }
+
+    /// Whether its rate is a share of a ceiling that other trials tell.
+    #[must_use]
+    pub fn needs_ceiling(&self) -> bool {
+        matches!(self.offer, Offer::Open(Rate::OfCeiling(_)))
     }
 
     /// How long it should take: a guess that progress corrects by experience.
@@ -49,21 +60,27 @@ impl Planned<'_> {
     }
 }
 
-/// Every trial of the plan, in its order.
+/// Every trial of the plan, in its order: one round after the other, those that need a ceiling after all those that
+/// tell one.
 #[must_use]
 pub fn trials(plan: &Plan) -> Vec<Planned<'_>> {
     let repeats = plan.experiments.iter().map(|experiment| experiment.repeats).max().unwrap_or(0);
     let mut order = Random::new(plan.seed.unwrap_or(0));
-    let mut all = Vec::new();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
     for repeat in 1..=repeats {
-        let mut round = one_round(plan, repeat);
-        order.shuffle(&mut round);
-        all.append(&mut round);
+        let round = one_round(plan, repeat);
+        let (mut later, mut now): (Vec<_>, Vec<_>) =
+            round.into_iter().partition(Planned::needs_ceiling);
+        order.shuffle(&mut now);
+        order.shuffle(&mut later);
+        first.append(&mut now);
+        second.append(&mut later);
     }
-    for (place, trial) in (1..).zip(&mut all) {
+    first.append(&mut second);
+    for (place, trial) in (1..).zip(&mut first) {
         trial.order = place;
     }
-    all
+    first
 }
 
 fn one_round(plan: &Plan, repeat: u32) -> Vec<Planned<'_>> {
@@ -71,20 +88,39 @@ fn one_round(plan: &Plan, repeat: u32) -> Vec<Planned<'_>> {
     for experiment in plan.experiments.iter().filter(|experiment| experiment.repeats >= repeat) {
         for &service in &experiment.services {
             for &connections in &experiment.connections {
-                for model in &plan.models {
-                    round.push(Planned {
-                        experiment,
-                        model,
-                        service,
-                        connections,
-                        repeat,
-                        order: 0,
-                    });
+                for model in plan.models_of(experiment) {
+                    for (variant, offer) in entries(experiment, model) {
+                        round.push(Planned {
+                            experiment,
+                            model,
+                            service,
+                            connections,
+                            variant,
+                            offer,
+                            repeat,
+                            order: 0,
+                        });
+                    }
                 }
             }
         }
     }
     round
+}
+
+/// What a model goes through in one cell: each variant, and each a second time where it has a twin.
+fn entries(experiment: &Experiment, model: &String) -> Vec<(String, Offer)> {
+    let mut entries = experiment.offers();
+    if experiment.twins.contains(model) {
+        let again = |(variant, offer): &(String, Offer)| (twin_of(variant), *offer);
+        entries.extend(entries.iter().map(again).collect::<Vec<_>>());
+    }
+    entries
+}
+
+/// The trials cut where a repeat ends: a noisy one is measured again at the end of its round.
+pub fn rounds<'t, 'p>(trials: &'t [Planned<'p>]) -> impl Iterator<Item = &'t [Planned<'p>]> {
+    trials.chunk_by(|a, b| a.repeat == b.repeat && a.needs_ceiling() == b.needs_ceiling())
 }
 
 /// The trials that a run still owes; an interrupted one is owed again.

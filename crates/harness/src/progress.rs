@@ -87,6 +87,14 @@ impl Progress {
         self.show();
     }
 
+    /// These were spoilt by noise and come again.
+    pub fn again(&mut self, trials: &[&Planned<'_>]) {
+        self.trials += trials.len();
+        self.expected += trials.iter().map(|planned| planned.expected()).sum::<Duration>();
+        self.bar.set_length(ms(self.expected));
+        self.show();
+    }
+
     /// The run is over, or as far as it will go.
     pub fn end(&self) {
         self.bar.finish_and_clear();
@@ -104,8 +112,12 @@ impl Progress {
 }
 
 fn name(trial: &Planned<'_>) -> String {
+    let variant = match trial.variant.as_str() {
+        "default" => String::new(),
+        variant => format!(" ({variant})"),
+    };
     format!(
-        "{} {} {}, {} connections, repeat {}",
+        "{}{variant} {} {}, {} connections, repeat {}",
         trial.experiment.name,
         trial.model,
         trial.service.name(),

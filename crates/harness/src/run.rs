@@ -1,6 +1,5 @@
 //! A run: build, prepare, measure trial after trial, keep each at once, say what came of it.
 
-use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,14 +9,17 @@ use record::run::{Run, RunWriter, Timestamp, newest_unfinished, run_name};
 use record::trial::{Outcome, Trial};
 use record::{Conformance, Conforms, Flag, Key};
 
+use crate::attempts::Attempts;
+use crate::calibration::Calibration;
 use crate::exit::{Exit, UsageError};
 use crate::interrupt;
 use crate::order::{self, Planned};
 use crate::origin::{self, Origin};
 use crate::pages;
-use crate::plan::Plan;
+use crate::plan::{Offer, Plan, Rate};
 use crate::progress::Progress;
 use crate::registry::Registry;
+use crate::settings;
 use crate::summary;
 use crate::trial::{self, Setup};
 use crate::verdict::starved_as_declared;
@@ -32,6 +34,9 @@ pub enum What {
     /// The rest of a run; without a folder, of the newest unfinished one.
     Resume(Option<PathBuf>),
 }
+
+/// Attempts after a noisy one.
+pub const RETRIES: u32 = 2;
 
 /// With what, and where to.
 #[derive(Clone, Debug)]
@@ -51,6 +56,9 @@ pub struct Context {
     pub build: bool,
     /// Prove the models correct before anything is measured.
     pub verify: bool,
+    /// Attempts at a trial that noise spoilt, after the first. All are kept; whether one is noisy is measured outside
+    /// its result, so trying again favours nobody.
+    pub retries: u32,
     /// Folder for the run's folder.
     pub results: PathBuf,
     /// The page to write.
@@ -76,6 +84,7 @@ impl Context {
             record_debug: false,
             build: true,
             verify: true,
+            retries: RETRIES,
             results: root.join("results"),
             page: root.join(pages::PAGE),
             report: true,
@@ -128,12 +137,10 @@ struct Session<'a> {
     context: &'a Context,
     writer: RunWriter,
     plan: Plan,
-    /// Trials that are done with: an interrupted one is owed again.
-    done: HashSet<Key>,
     /// What the battery found of the models; absent until it has run, or where it is left out.
     conformance: Option<Conformance>,
-    /// How often each was tried.
-    attempts: HashMap<Key, u32>,
+    /// What was tried so far.
+    attempts: Attempts,
     setup: Setup,
 }
 
@@ -147,10 +154,11 @@ impl<'a> Session<'a> {
             eprintln!("c10k: {warning}");
         }
         let origin = Origin::of(&context.root, context.host_label.as_deref());
-        let (writer, plan, run) = match what {
+        let (writer, plan, run, calibration) = match what {
             What::Plan(plan) => {
                 let argv = origin::argv(&context.root, std::env::args().skip(1));
-                let machine = origin.machine(
+                let calibration = Calibration::measure(&cpus.server)?;
+                let mut machine = origin.machine(
                     &context.root,
                     &plan,
                     &context.registry,
@@ -158,12 +166,20 @@ impl<'a> Session<'a> {
                     context.profile,
                     argv,
                 );
+                machine.compute_iterations_per_ms = Some(calibration.iterations_per_ms);
                 let name = run_name(Timestamp::now(), &origin.host_label, &origin.short_revision());
                 let writer =
                     RunWriter::create(&context.results.join(name), &machine, &plan.to_toml()?)?;
-                (writer, plan, Run::default())
+                (writer, plan, Run::default(), calibration)
             }
-            What::Resume(folder) => resume(context, folder, &origin)?,
+            What::Resume(folder) => {
+                let (writer, plan, run) = resume(context, folder, &origin)?;
+                // The run's own, so that its requests stay the same.
+                let known = run.machine.compute_iterations_per_ms;
+                let known = known.map(|iterations_per_ms| Ok(Calibration { iterations_per_ms }));
+                let calibration = known.unwrap_or_else(|| Calibration::measure(&cpus.server))?;
+                (writer, plan, run, calibration)
+            }
         };
         for model in &plan.models {
             context.registry.get(model)?;
@@ -175,15 +191,10 @@ impl<'a> Session<'a> {
             announce_within: context.announce_within,
             stop_within: context.stop_within,
             seed: plan.seed.unwrap_or_default(),
+            calibration,
         };
         let Run { trials, conformance, .. } = run;
-        let settled = trials.iter().filter(|trial| trial.outcome != Outcome::Interrupted);
-        let done = settled.map(Trial::key).collect();
-        let mut attempts = HashMap::new();
-        for trial in &trials {
-            *attempts.entry(trial.key()).or_default() += 1;
-        }
-        Ok(Self { context, writer, plan, done, conformance, attempts, setup })
+        Ok(Self { context, writer, plan, conformance, attempts: Attempts::of(&trials), setup })
     }
 
     /// Correctness before speed: the battery over the plan's models, once a run; whether it ran to its end.
@@ -205,37 +216,71 @@ impl<'a> Session<'a> {
     /// Trial after trial, each on disk before the next begins; whether all were measured.
     fn measure(&mut self) -> anyhow::Result<bool> {
         let plan = self.plan.clone();
-        let owed = order::owed(&plan, |key| self.done.contains(key));
+        let owed = order::owed(&plan, |key| !self.owes(key));
         let mut progress = Progress::over(&owed, &pages::shown(self.writer.dir()));
         // The harness stays off the contestant's CPUs; what it starts, other than contestants, stays with it.
         cpus::pin_current_thread(&self.setup.cpus.generator)?;
-        for planned in &owed {
-            if interrupt::requested() {
-                progress.end();
-                return Ok(false);
-            }
-            let trial = self.one(planned, &mut progress)?;
-            self.writer.append(&trial)?;
-            progress.finished(planned, &trial);
-            if trial.outcome == Outcome::Interrupted {
-                progress.end();
-                return Ok(false);
+        for round in order::rounds(&owed) {
+            let mut left: Vec<&Planned<'_>> = round.iter().collect();
+            // What noise spoilt comes again behind the others: noise comes in stretches.
+            while !left.is_empty() {
+                for planned in &left {
+                    if !self.tried(planned, &mut progress)? {
+                        progress.end();
+                        return Ok(false);
+                    }
+                }
+                left.retain(|planned| self.owes(&planned.key()));
+                progress.again(&left);
             }
         }
         progress.end();
         Ok(true)
     }
 
+    fn owes(&self, key: &Key) -> bool {
+        self.attempts.owes(key, self.context.retries)
+    }
+
+    /// Tries one trial; false when the user interrupted it, or before it.
+    fn tried(&mut self, planned: &Planned<'_>, progress: &mut Progress) -> anyhow::Result<bool> {
+        if interrupt::requested() {
+            return Ok(false);
+        }
+        let trial = self.one(planned, progress)?;
+        self.writer.append(&trial)?;
+        self.attempts.note(&trial);
+        progress.finished(planned, &trial);
+        Ok(trial.outcome != Outcome::Interrupted)
+    }
+
     fn one(&self, planned: &Planned<'_>, progress: &mut Progress) -> anyhow::Result<Trial> {
         let model = self.context.registry.get(planned.model)?;
-        let attempt = self.attempts.get(&planned.key()).copied().unwrap_or(0) + 1;
-        let mut follow = |event| progress.follow(planned, event);
-        let mut trial = trial::run(&self.setup, planned, model, attempt, &mut follow);
+        let attempt = self.attempts.count(&planned.key()) + 1;
+        let mut trial = match self.pace(planned) {
+            Ok(pace) => {
+                let mut follow = |event| progress.follow(planned, event);
+                trial::run(&self.setup, planned, model, pace, attempt, &mut follow)
+            }
+            Err(why) => trial::refused(&self.setup, planned, model, attempt, why),
+        };
         let found = self.conformance.as_ref().and_then(|conformance| conformance.of(planned.model));
         if found.is_some_and(|found| found.count(Conforms::Fail) > 0) {
             trial.flags.push(Flag::Nonconforming);
         }
         Ok(trial)
+    }
+
+    /// The pace of a trial; a share of a ceiling is one of what earlier trials told.
+    fn pace(&self, planned: &Planned<'_>) -> Result<load::Pace, String> {
+        let rate = match planned.offer {
+            Offer::Closed => return Ok(load::Pace::Closed),
+            Offer::Open(Rate::PerSecond(rate)) => rate,
+            Offer::Open(Rate::OfCeiling(percent)) => {
+                self.attempts.ceiling(planned)? * percent / 100.0
+            }
+        };
+        Ok(settings::open(rate, planned.experiment.arrivals))
     }
 
     /// Writes the page and prints the summary of all that the run holds.

@@ -4,22 +4,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use load::{Body, Event, Expect, Load, Observer as _, Stop, Target, Until, Warmup};
-use measure::cpus::{self, CpuSets};
+use load::{Body, Event, Expect, Load, Observer as _, Stop};
+use measure::cpus::CpuSets;
 use measure::limits;
 use measure::tree::{Memory, Tree};
 use record::run::{Timestamp, utc};
-use record::trial::{Outcome, Pace, SCHEMA, Settings, Trial};
+use record::trial::{Outcome, SCHEMA, Trial};
 
+use crate::beside::Neighbours;
+use crate::calibration::Calibration;
 use crate::contestant::{Contestant, Launch, StartError};
-use crate::expected;
 use crate::figures;
 use crate::interrupt::{self, InFlight};
 use crate::need;
 use crate::observe::{Before, Edges};
 use crate::order::Planned;
-use crate::plan::{Opening, Service};
+use crate::plan::Service;
 use crate::registry::Model;
+use crate::settings;
 use crate::stall::Stall;
 use crate::verdict::{self, Course};
 
@@ -38,28 +40,27 @@ pub struct Setup {
     pub stop_within: Duration,
     /// The run's seed.
     pub seed: u64,
+    /// How much work a nanosecond is.
+    pub calibration: Calibration,
 }
-
-/// An answer may take as long as the trial: a connection that is never served shows as such, not as a time-out.
-const PATIENCE_BEYOND_WINDOW: Duration = Duration::from_secs(10);
 
 /// A SYN that was dropped is sent again after 1, 3, 7 s: whoever takes no connection for longer takes no more.
 const OPENING_PATIENCE: Duration = Duration::from_secs(10);
 
-/// At least this many windows fit into the longest warm-up, so that two of them can agree.
-const WARMUP_WINDOWS: u32 = 5;
-
-/// Measures one trial. Never panics, never leaves a process: a failure of any kind is the trial's outcome.
+/// Measures one trial at that pace. Never panics, never leaves a process: a failure of any kind is the trial's outcome.
 pub fn run(
     setup: &Setup,
     planned: &Planned<'_>,
     model: &Model,
+    pace: load::Pace,
     attempt: u32,
     progress: &mut (dyn FnMut(Event) + Send),
 ) -> Trial {
     let mut trial = blank(setup, planned, model, attempt);
-    let measured =
-        catch_unwind(AssertUnwindSafe(|| measure(setup, planned, model, &mut trial, progress)));
+    trial.beside = settings::beside(setup, planned);
+    let measured = catch_unwind(AssertUnwindSafe(|| {
+        measure(setup, planned, model, pace, &mut trial, progress);
+    }));
     if let Err(panic) = measured {
         let why = panic.downcast_ref::<String>().cloned();
         let why = why
@@ -71,25 +72,21 @@ pub fn run(
     trial
 }
 
+/// A trial that cannot be asked for what the plan wants.
+pub(crate) fn refused(
+    setup: &Setup,
+    planned: &Planned<'_>,
+    model: &Model,
+    attempt: u32,
+    why: String,
+) -> Trial {
+    let outcome_detail = Some(why);
+    Trial { outcome: Outcome::Limit, outcome_detail, ..blank(setup, planned, model, attempt) }
+}
+
 /// The trial before anything is known of it.
 fn blank(setup: &Setup, planned: &Planned<'_>, model: &Model, attempt: u32) -> Trial {
     let key = planned.key();
-    let experiment = planned.experiment;
-    let echo = planned.service == Service::Echo;
-    let settings = Settings {
-        workers: model.workers_on(setup.cpus.server.len()),
-        active: Some(experiment.active.of(planned.connections)),
-        size: echo.then_some(experiment.size),
-        path: (!echo).then(|| experiment.path.clone()),
-        pipeline: Some(experiment.pipeline),
-        opening: (experiment.opening == Opening::Burst).then(|| "burst".to_owned()),
-        congestion_control: setup.congestion_control.clone(),
-        server_cpus: Some(cpus::list(&setup.cpus.server)),
-        generator_cpus: Some(cpus::list(&setup.cpus.generator)),
-        warmup_s: Some(experiment.warmup(planned.connections).as_secs_f64()),
-        duration_s: Some(experiment.window(planned.connections).as_secs_f64()),
-        ..Settings::default()
-    };
     Trial {
         schema: SCHEMA,
         experiment: key.experiment,
@@ -101,8 +98,7 @@ fn blank(setup: &Setup, planned: &Planned<'_>, model: &Model, attempt: u32) -> T
         attempt,
         order: planned.order,
         started_at: utc(Timestamp::now()),
-        settings,
-        pace: Pace::default(),
+        settings: settings::of(setup, planned, model),
         ..Trial::default()
     }
 }
@@ -111,11 +107,13 @@ fn measure(
     setup: &Setup,
     planned: &Planned<'_>,
     model: &Model,
+    pace: load::Pace,
     trial: &mut Trial,
     progress: &mut (dyn FnMut(Event) + Send),
 ) {
-    let generator_threads = setup.cpus.generator.len();
-    let need = need::of_cell(model, planned.connections, trial.settings.workers, generator_threads);
+    trial.pace = settings::recorded(pace);
+    let need =
+        need::of_trial(model, planned.connections, &trial.settings, setup.cpus.generator.len());
     if let Err(hit) = limits::preflight(&need) {
         trial.outcome = Outcome::Limit;
         trial.outcome_detail = Some(hit.to_string());
@@ -136,7 +134,8 @@ fn measure(
 
     let group = u32::try_from(contestant.pid().as_raw()).unwrap_or_default();
     weigh_idle(group, trial);
-    let load = load(setup, planned, model, &contestant);
+    let load = settings::load(setup, planned, model, trial, pace, contestant.address());
+    let beside = trial.beside.take().map(|beside| Neighbours::begin(beside, setup, &load));
     let mut edges = Edges::of(group, &setup.cpus.server, &setup.cpus.generator, progress);
     let mut stall = Stall::of(OPENING_PATIENCE, stop.clone());
     let mut observer = |event| {
@@ -144,6 +143,7 @@ fn measure(
         edges.event(event);
     };
     let result = load::run(&load, &mut observer, &stop);
+    trial.beside = beside.map(Neighbours::end);
     // Before it is told to stop: from here on an end is as it should be.
     let ended_by_itself = contestant.has_ended();
     let all_cpus: Vec<usize> =
@@ -160,17 +160,10 @@ fn measure(
 }
 
 fn launch(setup: &Setup, trial: &Trial) -> Launch {
-    let service = ["serve", "--listen", "127.0.0.1:0", "--service", &trial.service];
-    // A killed harness stops nobody: the kernel does it.
-    let mut args: Vec<String> =
-        service.into_iter().chain(["--die-with-parent"]).map(str::to_owned).collect();
-    if let Some(workers) = trial.settings.workers {
-        args.extend(["--workers".into(), workers.to_string()]);
-    }
     Launch {
         user: None,
         program: setup.binaries.join(&trial.model),
-        args,
+        args: settings::serve_args(trial),
         cpus: setup.cpus.server.clone(),
         announce_within: setup.announce_within,
         stop_within: setup.stop_within,
@@ -198,40 +191,6 @@ fn weigh_idle(group: u32, trial: &mut Trial) {
     }
 }
 
-fn load(setup: &Setup, planned: &Planned<'_>, model: &Model, contestant: &Contestant) -> Load {
-    let experiment = planned.experiment;
-    let addr = contestant.address();
-    let (target, expect) = match planned.service {
-        Service::Echo => (Target::Echo { addr }, None),
-        Service::Http => {
-            let expect = expected::body(&experiment.path)
-                .map(|body| Expect { status: Some(200), body: Body::Exact(body) });
-            (Target::Http { host: addr.to_string(), addr, path: experiment.path.clone() }, expect)
-        }
-    };
-    let (warmup, window) =
-        (experiment.warmup(planned.connections), experiment.window(planned.connections));
-    let storm = experiment.opening == Opening::Burst;
-    // Who serves fewer by its nature would never answer all.
-    let most = model.serves_at_most(model.workers_on(setup.cpus.server.len()));
-    let answers_all = most.is_none_or(|most| most >= planned.connections);
-    Load {
-        opening: if storm { load::Opening::Burst } else { load::Opening::Gated },
-        greet: storm && answers_all,
-        active: Some(count(experiment.active.of(planned.connections))),
-        until: Until::Duration(window),
-        warmup: Warmup { max: warmup, window: warmup / WARMUP_WINDOWS },
-        pipeline: count(experiment.pipeline),
-        size: count(experiment.size),
-        timeout: warmup + window + PATIENCE_BEYOND_WINDOW,
-        cpus: setup.cpus.generator.clone(),
-        // Another for each repeat, or one bad choice of active connections would stay for the whole run.
-        seed: setup.seed.wrapping_add(u64::from(planned.order)),
-        expect,
-        ..Load::new(target, count(planned.connections))
-    }
-}
-
 /// Length of a right answer's body, where it is known.
 fn body_bytes(planned: &Planned<'_>, load: &Load) -> Option<u64> {
     match (planned.service, &load.expect) {
@@ -241,9 +200,4 @@ fn body_bytes(planned: &Planned<'_>, load: &Load) -> Option<u64> {
         }
         (Service::Http, _) => None,
     }
-}
-
-/// Preflight has refused whatever does not fit into memory, so nothing that is left is cut.
-fn count(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -72,10 +72,18 @@ fn judge(course: &Course, model: &Model, trial: &Trial) -> (Outcome, Option<Stri
         );
         return (Outcome::Hung, Some(detail));
     }
-    if outcome.served < outcome.active {
+    if outcome.served < outcome.active && had_their_turn(outcome) {
         return (Outcome::Starved, Some(starved(outcome, model, trial)));
     }
     (Outcome::Ok, None)
+}
+
+/// An open loop takes the connection that has been free for longest, so each has asked after as many requests as there
+/// are connections.
+fn had_their_turn(outcome: &load::Outcome) -> bool {
+    outcome.pace == load::Pace::Closed
+        || outcome.requests_sent
+            > u64::try_from(outcome.active).unwrap_or(u64::MAX).saturating_mul(2)
 }
 
 fn ended(stopped: &Stopped) -> (Outcome, Option<String>) {

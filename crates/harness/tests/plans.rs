@@ -91,9 +91,13 @@ fn the_seed_decides_the_order_and_repeats_are_interleaved() {
     assert_eq!(one, same);
     assert_ne!(one, other);
     assert_eq!(one.iter().collect::<BTreeSet<_>>(), other.iter().collect::<BTreeSet<_>>());
+    let parts = |plan: &Plan| {
+        let of_ceiling = |trial: &Planned<'_>| (trial.needs_ceiling(), trial.repeat);
+        trials(plan).iter().map(of_ceiling).collect::<Vec<_>>()
+    };
     assert!(
-        one.iter().map(|key| key.repeat).is_sorted(),
-        "a repeat is over before the next begins"
+        parts(&plan(1)).is_sorted(),
+        "a repeat is over before the next begins, and ceilings are known before shares of them are offered"
     );
     assert_ne!(
         one.iter().filter(|key| key.repeat == 1).map(|key| &key.model).collect::<Vec<_>>(),
@@ -170,4 +174,24 @@ fn shares_of_the_connections_are_at_least_one_and_at_most_all() {
     assert_eq!(active("'100%'").of(10), 10);
     assert_eq!(active("7").of(10), 7);
     assert_eq!(active("70").of(10), 10);
+}
+
+#[test]
+fn a_model_with_a_twin_is_entered_twice_and_no_other() {
+    let mut plan = applied("smoke", &Overrides { seed: Some(3), ..Overrides::default() });
+    let before = trials(&plan).len();
+    plan.experiments[0].twins = vec!["mio-loop".into()];
+    let all = trials(&plan);
+    let twins: Vec<&Planned<'_>> = all.iter().filter(|trial| trial.variant == "twin").collect();
+    assert_eq!(twins.len(), 2, "echo and HTTP");
+    assert!(twins.iter().all(|twin| twin.model == "mio-loop"));
+    assert_eq!(all.len(), before + twins.len());
+}
+
+#[test]
+fn experiments_may_be_for_some_models_alone() {
+    let mut plan = applied("smoke", &Overrides { seed: Some(3), ..Overrides::default() });
+    plan.experiments[0].models = vec!["tokio-tasks".into(), "not-in-this-run".into()];
+    assert!(trials(&plan).iter().all(|trial| trial.model == "tokio-tasks"));
+    assert_eq!(trials(&plan).len(), 2, "echo and HTTP");
 }

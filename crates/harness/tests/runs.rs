@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use common::Suite;
 use harness::exit::Exit;
+use harness::plan::{Beside, Rate};
 use harness::run::{What, run};
 use harness::workspace;
 use nix::sys::signal::{Signal, kill};
@@ -207,6 +208,112 @@ fn a_killed_harness_leaves_no_contestant_and_a_run_that_goes_on() {
     suite.assert_nobody_left();
     assert_eq!(Process::start(&suite, "resume").end(), Some(0));
     assert_eq!(measured(&suite.recorded()), planned(&plan));
+}
+
+/// A run that is killed at any moment loses the trial in flight and nothing else, however often that happens.
+#[test]
+fn fifty_kills_leave_each_trial_exactly_once_and_nobody_alive() {
+    let suite = Suite::of(&["one", "two"]);
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.experiments[0].repeats = 8;
+    std::fs::write(suite.path("plan.toml"), plan.to_toml().unwrap()).unwrap();
+    let mut process = Process::start(&suite, suite.path("plan.toml").to_str().unwrap());
+    process.wait_for("trials, about");
+    for kill in 1..=50_u64 {
+        // Anywhere within the first trial of a sitting or the next: 17 and 613 have no factor in common.
+        std::thread::sleep(std::time::Duration::from_millis(kill * 17 * 23 % 613));
+        process.signal(Signal::SIGKILL);
+        process.end();
+        let trials = suite.recorded().trials.len();
+        if trials == planned(&plan).len() {
+            break;
+        }
+        process = Process::start(&suite, "resume");
+    }
+    process.end();
+    if suite.recorded().finished_at.is_none() {
+        assert_eq!(Process::start(&suite, "resume").end(), Some(0));
+    }
+    suite.assert_nobody_left();
+    assert_eq!(measured(&suite.recorded()), planned(&plan));
+}
+
+#[test]
+fn what_noise_spoilt_is_tried_twice_more_and_all_attempts_are_kept() {
+    let suite = Suite::of(&["behaves"]);
+    let mut context = suite.context();
+    context.retries = 2;
+    let noise = Noise::on_every_cpu();
+    run(&context, What::Plan(suite.plan(CONNECTIONS))).unwrap();
+    drop(noise);
+    let run = suite.recorded();
+    assert_eq!(run.trials.len(), 3, "{:?}", run.trials);
+    assert!(run.trials.iter().all(|trial| trial.flags.contains(&Flag::Noisy)));
+    assert_eq!(run.trials.iter().map(|trial| trial.attempt).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(run.finished_at.is_some(), "noise enough: the run is done");
+}
+
+/// Processes that compute until they are dropped: what a busy neighbour is.
+struct Noise(Vec<Child>);
+
+impl Noise {
+    fn on_every_cpu() -> Self {
+        let cpus = std::thread::available_parallelism().unwrap().get();
+        let neighbour = || Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        Self((0..cpus).map(|_| neighbour()).collect())
+    }
+}
+
+impl Drop for Noise {
+    fn drop(&mut self) {
+        for neighbour in &mut self.0 {
+            neighbour.kill().ok();
+            neighbour.wait().ok();
+        }
+    }
+}
+
+#[test]
+fn shares_of_a_ceiling_are_offered_after_the_ceiling_is_known() {
+    let suite = Suite::of(&["behaves"]);
+    let mut plan = suite.plan(CONNECTIONS);
+    let experiment = &mut plan.experiments[0];
+    experiment.rates = vec![Rate::OfCeiling(25.0), Rate::PerSecond(200.0)];
+    // Half a millisecond of work for each request: the server is the limit, and not a debug build of the generator.
+    experiment.burn_ns = 500_000;
+    let (_, run) = suite.run(plan);
+    let of = |variant: &str| run.trials.iter().find(|trial| trial.variant == variant).unwrap();
+    let (ceiling, share, rate) = (of("ceiling"), of("rate-25%"), of("rate-200"));
+    assert_eq!((ceiling.pace.kind.as_str(), ceiling.pace.rate), ("closed", None));
+    assert_eq!(rate.pace.rate, Some(200.0));
+    assert!(ceiling.order < share.order);
+    let burnt = ceiling.settings.burn.unwrap();
+    let per_ms = run.machine.compute_iterations_per_ms.unwrap();
+    assert!((record::stats::float(burnt) - per_ms / 2.0).abs() <= 1.0, "{burnt} of {per_ms} a ms");
+    if ceiling.flags.contains(&Flag::GeneratorBound) {
+        assert!(share.outcome_detail.as_ref().unwrap().contains("burn_ns"), "{share:?}");
+    } else {
+        assert_eq!(share.pace.rate, ceiling.requests_per_s.map(|rate| rate / 4.0));
+        assert!(share.generator.achieved_over_offered.is_some());
+    }
+    assert_eq!(share.checks.little, None, "what is offered decides what is in flight");
+}
+
+#[test]
+fn those_who_ask_beside_a_trial_are_counted_apart() {
+    let suite = Suite::of(&["behaves"]);
+    let mut plan = suite.plan(CONNECTIONS);
+    let path = "/bytes/1000".to_owned();
+    plan.experiments[0].beside = Some(Beside { path, connections: 3, rate: Some(100.0) });
+    let (exit, run) = suite.run(plan);
+    let trial = &run.trials[0];
+    assert_eq!((exit, trial.outcome), (Exit::Done, Outcome::Ok), "{trial:?}");
+    let beside = trial.beside.as_ref().unwrap();
+    assert_eq!((beside.connections, beside.connections_served), (3, Some(3)), "{beside:?}");
+    let (asked, rate) = (beside.requests.unwrap(), beside.rate.unwrap());
+    assert!(record::stats::float(asked) <= rate * beside.duration_s.unwrap() + 3.0, "{beside:?}");
+    assert_eq!(trial.server.cpu_ns_per_request, None, "whose it was cannot be told");
+    assert!(trial.warnings.iter().any(|warning| warning.contains("cannot be told apart")));
 }
 
 #[test]

@@ -97,6 +97,9 @@ pub struct Machine {
     /// CPUs of the generator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generator_cpus: Option<String>,
+    /// Iterations of work that a server's CPU does in a millisecond: the calibration of `/compute` and of burns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compute_iterations_per_ms: Option<f64>,
     /// Kernel settings that shape results, by their sysctl name.
     pub sysctls: BTreeMap<String, String>,
     /// Limits of the machine, and what each of them caps.

@@ -95,6 +95,9 @@ pub struct Trial {
     /// Where each connection asks once as soon as it is open: those that got an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_greeted: Option<u64>,
+    /// Other clients of the same server, counted apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// The contestant, over its whole process tree.
     pub server: Server,
     /// Kernel memory, whole machine: what the trial added.
@@ -182,6 +185,9 @@ pub struct Settings {
     /// `--burn`: iterations of extra work a request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burn: Option<u64>,
+    /// Nanoseconds that those iterations take, by the run's calibration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burn_ns: Option<u64>,
     /// Connections that send; the others stay open and idle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<u64>,
@@ -197,6 +203,9 @@ pub struct Settings {
     /// How connections are opened: `burst` for all at once; absent where the server's accept queue sets the pace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opening: Option<String>,
+    /// Each connection, active or not, asks once as soon as it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub greet: Option<bool>,
     /// A connection for each request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub churn: Option<bool>,
@@ -318,6 +327,33 @@ pub struct PerConnection {
     pub min: u64,
     pub p50: u64,
     pub max: u64,
+}
+
+/// Other clients of the same server, from before the warm-up until after the window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Beside {
+    /// What they asked for.
+    pub path: String,
+    /// How many connections they had.
+    pub connections: u64,
+    /// Requests that they were to send a second; absent: each asked again as soon as it was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// How long they asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<f64>,
+    /// Right answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// Connections with at least one right answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_served: Option<u64>,
+    /// Errors by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// From the intended start of a request to the last byte of its answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ns: Option<Latency>,
 }
 
 /// The contestant, over its whole process tree.
