@@ -285,7 +285,6 @@ pub fn describe(end: End) -> String {
     }
 }
 
-/// A child inherits the affinity of the thread that starts it: take on the contestant's CPUs for that moment.
 fn spawn(launch: &Launch) -> io::Result<Child> {
     let mut command = Command::new(&launch.program);
     command
@@ -297,11 +296,16 @@ fn spawn(launch: &Launch) -> io::Result<Child> {
     if let Some(user) = launch.user {
         command.uid(user).gid(user);
     }
-    if launch.cpus.is_empty() {
+    spawn_on(&launch.cpus, &mut command)
+}
+
+/// A child inherits the affinity of the thread that starts it: take on its CPUs for that moment; none are all.
+pub(crate) fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Child> {
+    if cpus.is_empty() {
         return command.spawn();
     }
     let own = measure::cpus::current_affinity()?;
-    measure::cpus::pin_current_thread(&launch.cpus)?;
+    measure::cpus::pin_current_thread(cpus)?;
     let child = command.spawn();
     measure::cpus::pin_current_thread(&own)?;
     child

@@ -34,6 +34,8 @@ pub mod workspace;
 
 mod attempts;
 mod beside;
+mod client;
+mod client_trial;
 mod figures;
 mod group;
 mod need;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use record::Key;
 use record::trial::twin_of;
 
-use crate::plan::{Experiment, Offer, Plan, Rate, Service};
+use crate::plan::{Experiment, Offer, Plan, Rate, Service, Task};
 
 /// One trial that the plan asks for.
 #[derive(Clone, Debug)]
@@ -36,11 +36,18 @@ impl Planned<'_> {
         Key {
             experiment: self.experiment.name.clone(),
             model: self.model.to_owned(),
-            service: self.service.name().to_owned(),
+            service: self.served().to_owned(),
             connections: self.connections,
             variant: self.variant.clone(),
             repeat: self.repeat,
         }
+    }
+
+    /// What is served, as the record has it: nothing, where a client sleeps.
+    #[must_use]
+    pub fn served(&self) -> &'static str {
+        let sleeps = self.experiment.client.as_ref().and_then(Task::sleeps_ms);
+        if sleeps.is_some() { "none" } else { self.service.name() }
     }
 
     /// Whether its rate is a share of a ceiling that other trials tell.
@@ -55,6 +62,10 @@ impl Planned<'_> {
     #[must_use]
     pub fn expected(&self) -> Duration {
         let opening = Duration::from_micros(self.connections.saturating_mul(300));
+        if self.experiment.client.is_some() {
+            // Twice, and a server before it; how long a client takes is what the trial is about.
+            return Duration::from_millis(800);
+        }
         let warmup = self.experiment.warmup(self.connections);
         Duration::from_millis(100) + opening + warmup + self.experiment.window(self.connections)
     }

@@ -4,6 +4,7 @@ mod active;
 mod beside;
 mod experiment;
 mod rate;
+mod task;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ pub use active::Active;
 pub use beside::Beside;
 pub use experiment::{Block, CEILING, Experiment, Opening, Service};
 pub use rate::{Arrivals, Offer, Rate};
+pub use task::Task;
 
 use crate::exit::UsageError;
 

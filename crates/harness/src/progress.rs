@@ -69,7 +69,7 @@ impl Progress {
             _ => return,
         };
         // Short: bar and time come before it on one line.
-        let (model, service) = (trial.model, trial.service.name());
+        let (model, service) = (trial.model, trial.served());
         self.bar.set_message(format!("{model} {service} {}: {phase}", trial.connections));
     }
 
@@ -120,7 +120,7 @@ fn name(trial: &Planned<'_>) -> String {
         "{}{variant} {} {}, {} connections, repeat {}",
         trial.experiment.name,
         trial.model,
-        trial.service.name(),
+        trial.served(),
         trial.connections,
         trial.repeat
     )

@@ -1,9 +1,13 @@
 //! What is printed when a run has ended.
 
+mod columns;
+
 use comfy_table::{Cell as Field, CellAlignment, Table, presets};
 use record::run::{Cell, Run};
-use record::stats::{self, float};
-use record::trial::{Flag, Outcome, Trial};
+use record::stats;
+use record::trial::{Flag, Outcome, Trial, twin_base};
+
+use self::columns::Column;
 
 /// A table in the style of this program: no boxes, one line under the head.
 #[must_use]
@@ -13,32 +17,26 @@ pub fn table(head: &[&str]) -> Table {
     table
 }
 
-/// One table for each experiment, service and number of connections.
+/// One table for each experiment, service, number of connections and variant.
 pub fn print(run: &Run) {
     let cells = run.cells();
     let same = |a: &Cell<'_>, b: &Cell<'_>| place(a) == place(b);
     for group in cells.chunk_by(same) {
         let Some(first) = group.first() else { continue };
+        // A second entry of the same model is there to be compared with the first, by the report.
+        if twin_base(first.variant).is_some() {
+            continue;
+        }
         println!("\n{}", title(first));
-        let mut table = table(&HEAD);
+        let columns = columns::of(first);
+        let heads: Vec<&str> = columns.iter().map(|column| column.head).collect();
+        let mut table = table(&[&["model"], heads.as_slice(), &["outcome"]].concat());
         for cell in group {
-            table.add_row(row(cell));
+            table.add_row(row(cell, columns));
         }
         println!("{table}\n{}", notes(group).trim_end());
     }
 }
-
-const HEAD: [&str; 9] = [
-    "model",
-    "requests/s",
-    "p50",
-    "p99",
-    "CPU us/request",
-    "switches/request",
-    "syscalls/request",
-    "memory",
-    "outcome",
-];
 
 fn place<'run>(cell: &Cell<'run>) -> (&'run str, &'run str, u64, &'run str) {
     (cell.experiment, cell.service, cell.connections, cell.variant)
@@ -47,46 +45,41 @@ fn place<'run>(cell: &Cell<'run>) -> (&'run str, &'run str, u64, &'run str) {
 fn title(cell: &Cell<'_>) -> String {
     let repeats = cell.finals().len();
     let medians = if repeats > 1 { format!(", medians of {repeats}") } else { String::new() };
-    let active = cell
-        .trials
-        .first()
-        .and_then(|trial| trial.settings.active)
-        .filter(|active| *active < cell.connections);
+    let first = cell.trials.first();
+    let active =
+        first.and_then(|trial| trial.settings.active).filter(|active| *active < cell.connections);
     let active = active.map(|active| format!(", {active} of them active")).unwrap_or_default();
+    let beside = first.and_then(|trial| trial.beside.as_ref());
+    let beside = beside.map(|beside| format!(", beside {} at {}", beside.connections, beside.path));
     let variant =
         if cell.variant == "default" { String::new() } else { format!(" ({})", cell.variant) };
-    format!(
-        "{}{variant}: {}, {} connections{active}{medians}",
-        cell.experiment, cell.service, cell.connections
-    )
+    let (experiment, beside) = (cell.experiment, beside.unwrap_or_default());
+    match first.and_then(|trial| trial.client.as_ref()) {
+        Some(client) if client.sleeps_ms.is_empty() => {
+            format!("{experiment}{variant}: {} fetches at once{medians}", cell.connections)
+        }
+        Some(client) => {
+            format!("{experiment}{variant}: {} sleeps{medians}", client.sleeps_ms.len())
+        }
+        None => {
+            let (service, connections) = (cell.service, cell.connections);
+            format!(
+                "{experiment}{variant}: {service}, {connections} connections{active}{beside}{medians}"
+            )
+        }
+    }
 }
 
-fn row(cell: &Cell<'_>) -> Vec<Field> {
+fn row(cell: &Cell<'_>, columns: &[Column]) -> Vec<Field> {
     let trials = shown(cell);
-    let median = |figure: &dyn Fn(&Trial) -> Option<f64>| {
-        stats::median(&trials.iter().filter_map(|trial| figure(trial)).collect::<Vec<f64>>())
+    let figure = |column: &Column| {
+        let values: Vec<f64> = trials.iter().filter_map(|trial| (column.value)(trial)).collect();
+        // A figure that is absent is shown as absent.
+        let text = stats::median(&values).map_or_else(|| "-".into(), column.text);
+        Field::new(text).set_alignment(CellAlignment::Right)
     };
-    let server = |figure: fn(&Trial) -> Option<f64>| median(&figure);
-    let switches = |trial: &Trial| {
-        let voluntary = trial.server.voluntary_switches_per_request?;
-        Some(voluntary + trial.server.involuntary_switches_per_request?)
-    };
-    let latency = |pick: fn(&record::Latency) -> u64| {
-        median(&|trial: &Trial| trial.latency_ns.as_ref().map(|latency| float(pick(latency))))
-    };
-    let figures = [
-        text(server(|trial| trial.requests_per_s), |rate| format!("{rate:.0}")),
-        text(latency(|latency| latency.p50), time),
-        text(latency(|latency| latency.p99), time),
-        text(server(|trial| trial.server.cpu_ns_per_request), |ns| format!("{:.2}", ns / 1e3)),
-        text(median(&switches), |switches| format!("{switches:.2}")),
-        text(server(|trial| trial.server.syscalls_per_request), |calls| format!("{calls:.2}")),
-        text(server(|trial| trial.server.pss_bytes.map(float)), |bytes| {
-            format!("{:.1} MiB", bytes / 1024.0 / 1024.0)
-        }),
-    ];
     let mut row = vec![Field::new(cell.model)];
-    row.extend(figures.map(|figure| Field::new(figure).set_alignment(CellAlignment::Right)));
+    row.extend(columns.iter().map(figure));
     row.push(Field::new(outcome(cell)));
     row
 }
@@ -99,19 +92,6 @@ fn shown<'run>(cell: &Cell<'run>) -> Vec<&'run Trial> {
     }
     let measured = |trial: &&Trial| matches!(trial.outcome, Outcome::Ok | Outcome::Starved);
     cell.finals().into_iter().filter(measured).collect()
-}
-
-/// A figure that is absent is shown as absent.
-fn text(figure: Option<f64>, format: impl Fn(f64) -> String) -> String {
-    figure.map_or_else(|| "-".into(), format)
-}
-
-fn time(ns: f64) -> String {
-    match ns {
-        ..1e6 => format!("{:.0} us", ns / 1e3),
-        ..1e9 => format!("{:.1} ms", ns / 1e6),
-        _ => format!("{:.2} s", ns / 1e9),
-    }
 }
 
 /// How the cell ended, and what taints it.

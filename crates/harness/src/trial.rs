@@ -13,6 +13,7 @@ use record::trial::{Outcome, SCHEMA, Trial};
 
 use crate::beside::Neighbours;
 use crate::calibration::Calibration;
+use crate::client_trial;
 use crate::contestant::{Contestant, Launch, StartError};
 use crate::figures;
 use crate::interrupt::{self, InFlight};
@@ -118,6 +119,9 @@ fn measure(
         trial.outcome = Outcome::Limit;
         trial.outcome_detail = Some(hit.to_string());
         return;
+    }
+    if let Some(task) = &planned.experiment.client {
+        return client_trial::measure(setup, planned, task, trial);
     }
     let before = Before::read();
     let stop = Stop::new();

@@ -23,7 +23,7 @@ pub struct Trial {
     pub experiment: String,
     /// The contestant, by its one name.
     pub model: String,
-    /// `echo` or `http`.
+    /// `echo` or `http`; `none` where nothing is served.
     pub service: String,
     /// Connections that the trial was to open.
     pub connections: u64,
@@ -98,6 +98,9 @@ pub struct Trial {
     /// Other clients of the same server, counted apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
+    /// Where the model's client was measured instead of its server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
     /// The contestant, over its whole process tree.
     pub server: Server,
     /// Kernel memory, whole machine: what the trial added.
@@ -327,6 +330,56 @@ pub struct PerConnection {
     pub min: u64,
     pub p50: u64,
     pub max: u64,
+}
+
+/// One run of a model's client, from the start of its process to its end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Client {
+    /// `fetch`, or the scheduling idiom: `sequential`, `parallel`, `chained`, `timer`.
+    pub task: String,
+    /// Fetches that succeeded, each with the right status and length, reported in their order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<u64>,
+    /// Fetches that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u64>,
+    /// Body bytes of the fetches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_bytes: Option<u64>,
+    /// From the first fetch or sleep to the end of the last, inside the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall_ns: Option<u64>,
+    /// CPU time of the process and its children, its start included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ns: Option<u64>,
+    /// Times that a thread gave up its CPU to wait, children included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voluntary_switches: Option<u64>,
+    /// Times that a thread was made to give up its CPU, children included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub involuntary_switches: Option<u64>,
+    /// Largest proportional set size of the tree, seen every few milliseconds in a run of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pss_bytes_max: Option<u64>,
+    /// Most processes at a time, seen in that run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes_max: Option<u64>,
+    /// Most threads at a time, seen in that run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads_max: Option<u64>,
+    /// What an idiom slept, in the order given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sleeps_ms: Vec<u64>,
+    /// When each of these sleeps ended, since the start of the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ends_ns: Vec<u64>,
+    /// Period of the task that runs beside the sleeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_ns: Option<u64>,
+    /// When it ran.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ticks_ns: Vec<u64>,
 }
 
 /// Other clients of the same server, from before the warm-up until after the window.

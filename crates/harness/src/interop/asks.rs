@@ -1,13 +1,15 @@
 //! What a client is asked to fetch, and whether what it reports is right.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
 
 use contract::{Fetched, READ_SIZE};
 use serde::Deserialize;
 
 use super::Claim;
-use super::client::Ran;
 use super::failing::Failing;
+use crate::client::{Job, Ran, run};
 use crate::plan::Service;
 
 /// One URL of the list, and what must come of it.
@@ -101,6 +103,16 @@ pub(super) fn judge(asks: &[Ask], ran: Ran) -> Vec<(Claim, Option<String>)> {
     }
     claims.push((Claim::Results, ran.trouble.or_else(|| out_of_order(asks, &printed))));
     claims
+}
+
+/// At once; fewer than the URLs, so that a fetch that fails must make room for the next.
+const CONCURRENCY: &str = "8";
+
+/// Fetches them all in one run of the client.
+pub(super) fn fetch(program: &Path, asks: &[Ask], patience: Duration) -> Ran {
+    let fixed = ["fetch", "--concurrency", CONCURRENCY].map(str::to_owned);
+    let args = fixed.into_iter().chain(asks.iter().map(|ask| ask.url.clone())).collect();
+    run(&Job { program, args, cpus: &[], patience })
 }
 
 /// What a client wrote: a line for each result, and a last one with their sum.

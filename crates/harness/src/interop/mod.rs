@@ -10,7 +10,6 @@
 //! clients judge them, and are judged by what they report.
 
 mod asks;
-mod client;
 mod failing;
 mod show;
 
@@ -22,7 +21,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use self::asks::Ask;
 use self::failing::Failing;
 use crate::battery::Subject;
 use crate::contestant::Contestant;
@@ -137,7 +135,7 @@ pub fn run(
         let addresses = servers.iter().map(|(model, server)| (model.as_str(), server.address()));
         let asks = asks::list(service, addresses, &failing);
         let client = |subject: &Subject| {
-            let mut claims = asks::judge(&asks, client::fetch(&subject.program, &asks, patience));
+            let mut claims = asks::judge(&asks, asks::fetch(&subject.program, &asks, patience));
             claims.extend(not_started.iter().cloned());
             bar.inc(1);
             let found = |(claim, failure)| {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::active::Active;
 use super::beside::Beside;
 use super::rate::{Arrivals, Offer, Rate};
+use super::task::Task;
 use crate::calibration::{self, Calibration};
 
 /// A window of three milliseconds for each active connection, 30 s at ten thousand of them.
@@ -86,6 +87,9 @@ pub struct Experiment {
     /// What else the server is asked meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
+    /// Measure the model's client at this task, instead of its server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Task>,
     /// Those of the plan's models that take part; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
@@ -251,6 +255,13 @@ impl Experiment {
         );
         if let Some(beside) = &self.beside {
             beside.check(name)?;
+        }
+        if let Some(task) = &self.client {
+            task.check(name)?;
+            anyhow::ensure!(
+                self.rates.is_empty() && self.beside.is_none() && !self.churn,
+                "experiment `{name}` measures a client, which has no rate, no churn and nobody beside"
+            );
         }
         let sound = |seconds: f64| (0.0..=3600.0).contains(&seconds);
         anyhow::ensure!(sound(self.warmup_s), "experiment `{name}`: a warm-up lasts 0 s to 3600 s");

@@ -1,7 +1,8 @@
 //! Trials to write and read back.
 
 use record::trial::{
-    Check, Checks, Generator, Kernel, MachineNoise, Pace, PerConnection, Server, Settings, Tcp,
+    Beside, Check, Checks, Client, Generator, Kernel, MachineNoise, Pace, PerConnection, Server,
+    Settings, Tcp,
 };
 use record::{ContestantRecord, Flag, Latency, LimitRecord, Machine, Outcome, SCHEMA, Trial};
 
@@ -60,6 +61,33 @@ pub(crate) fn full_trial() -> Trial {
             threads: Some(129),
             exit: Some("0".into()),
         },
+        client: Some(Client {
+            task: "timer".into(),
+            fetched: Some(3),
+            failed: Some(1),
+            body_bytes: Some(2_048),
+            wall_ns: Some(1),
+            cpu_ns: Some(2),
+            voluntary_switches: Some(3),
+            involuntary_switches: Some(4),
+            pss_bytes_max: Some(5),
+            processes_max: Some(6),
+            threads_max: Some(7),
+            sleeps_ms: vec![40, 30],
+            ends_ns: vec![40_000_001, 30_000_001],
+            period_ns: Some(10_000_000),
+            ticks_ns: vec![10_000_000, 20_000_000],
+        }),
+        beside: Some(Beside {
+            path: "/block/100".into(),
+            connections: 3,
+            rate: Some(10.5),
+            duration_s: Some(1.5),
+            requests: Some(15),
+            connections_served: Some(3),
+            errors: [("timeout".to_owned(), 2)].into(),
+            latency_ns: Some(latency),
+        }),
         kernel: Kernel {
             slab_bytes: Some(-4096),
             kernel_stack_bytes: Some(1),
@@ -100,11 +128,13 @@ fn settings() -> Settings {
         blocking_threads: Some(64),
         block: Some("offload".into()),
         burn: Some(1_000),
+        burn_ns: Some(900),
         active: Some(100),
         size: Some(32),
         path: Some("/bytes/64".into()),
         pipeline: Some(1),
         opening: Some("burst".into()),
+        greet: Some(true),
         churn: Some(true),
         processes: Some(2),
         congestion_control: Some("bbr".into()),
@@ -125,6 +155,7 @@ pub(crate) fn full_machine() -> Machine {
         started_at: "2025-03-04T05:06:07.008Z".into(),
         host_label: "bench".into(),
         seed: u64::MAX,
+        compute_iterations_per_ms: Some(1_100_000.0),
         profile: "quick".into(),
         argv: vec!["c10k".into(), "run".into()],
         git_revision: text("0a1b2c3"),
