@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use load::{Outcome, Pace};
+use measure::tree::Delta;
 use record::stats::{encode, float, summary};
-use record::trial::{Generator, Kernel, MachineNoise, PerConnection, Server, Tcp, Trial};
+use record::trial::{Counters, Generator, Kernel, MachineNoise, PerConnection, Server, Tcp, Trial};
 
 use crate::checks::Entries;
 use crate::observe::Seen;
@@ -91,14 +92,24 @@ fn of_server(outcome: &Outcome, seen: &Seen, trial: &mut Trial) {
         server.voluntary_switches_per_request = per_request(tree.voluntary_switches, outcome);
         server.involuntary_switches_per_request = per_request(tree.involuntary_switches, outcome);
     }
-    if let Some(counts) = &seen.counts {
-        server.syscalls_per_request = per_request(counts.syscalls, outcome);
-    }
+    server.syscalls_per_request =
+        seen.counts.and_then(|counts| per_request(counts.syscalls, outcome));
+    let counted = switches(seen);
+    server.counters = counted.map(|(by, _)| by);
+    server.context_switches_per_request =
+        counted.and_then(|(_, switches)| per_request(switches, outcome));
     if let Some(snapshot) = &seen.at_close {
         server.pss_bytes = snapshot.pss_bytes;
         server.processes = Some(snapshot.processes);
         server.threads = Some(snapshot.threads);
     }
+}
+
+/// Context switches, and who counted them: tracepoints where they are allowed, /proc where not.
+fn switches(seen: &Seen) -> Option<(Counters, u64)> {
+    let traced = seen.counts.map(|counts| (Counters::Perf, counts.context_switches));
+    let both = |tree: &Delta| tree.voluntary_switches + tree.involuntary_switches;
+    traced.or_else(|| seen.tree.as_ref().map(|tree| (Counters::Proc, both(tree))))
 }
 
 fn of_machine(outcome: &Outcome, seen: &Seen, trial: &mut Trial) {
@@ -137,4 +148,21 @@ fn ms(time: Duration) -> f64 {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use measure::perf::Counts;
+
+    #[test]
+    fn without_tracepoints_switches_come_from_proc_and_the_record_says_so() {
+        let tree = Delta { voluntary_switches: 5, involuntary_switches: 2, ..Delta::default() };
+        let denied = Seen { tree: Some(tree), ..Seen::default() };
+        assert_eq!(switches(&denied), Some((Counters::Proc, 7)));
+        let counts = Counts { syscalls: 30, context_switches: 9 };
+        let allowed = Seen { counts: Some(counts), ..denied };
+        assert_eq!(switches(&allowed), Some((Counters::Perf, 9)));
+        assert_eq!(switches(&Seen::default()), None);
+    }
 }

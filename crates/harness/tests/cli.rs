@@ -85,9 +85,14 @@ fn models_are_listed_with_runtime_and_lines() {
 fn doctor_answers_for_each_model_with_what_stops_it() {
     let output = c10k(&["doctor", "--connections", "900000000", "--json"]);
     let findings: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert!(!findings["limits"].as_array().unwrap().is_empty());
+    let limits = findings["limits"].as_array().unwrap();
+    let said = |field: &str| limits.iter().all(|limit| !limit[field].as_str().unwrap().is_empty());
+    assert!(
+        !limits.is_empty() && ["group", "name", "value", "caps"].iter().all(|field| said(field))
+    );
     for answer in findings["models"].as_array().unwrap() {
         assert_eq!(answer["can"], false, "{answer}");
+        assert!(answer["shared_out"].is_null(), "no number of processes holds as many: {answer}");
         let limits = answer["limits"].as_array().unwrap();
         assert!(
             limits.iter().all(|limit| !limit["remedy"].as_str().unwrap().is_empty()),

@@ -4,6 +4,7 @@
 //! at every level, so the smallest on the way up counts. In a container whose cgroup namespace hides the
 //! upper levels those cannot be read: what is reported is what can be seen.
 
+use crate::cpus::parse_list;
 use crate::root::Root;
 
 /// The two hierarchies, and what this process can see of them.
@@ -26,14 +27,33 @@ struct Mount {
 }
 
 /// A limit and what is used of it, at the level where the least is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Quota {
     pub(crate) max: u64,
     pub(crate) used: u64,
+    /// Where it is set.
+    pub(crate) file: String,
+}
+
+/// CPU time that is allowed, at the level where it is least.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CpuQuota {
+    /// CPUs' worth, in thousandths.
+    pub(crate) milli: u64,
+    /// Where it is set.
+    pub(crate) file: String,
+}
+
+/// CPUs that are allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CpuSet {
+    pub(crate) cpus: Vec<usize>,
+    /// Where it is set.
+    pub(crate) file: String,
 }
 
 impl Quota {
-    pub(crate) fn left(self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.max.saturating_sub(self.used)
     }
 }
@@ -65,24 +85,27 @@ impl Cgroups {
     /// Processes and threads.
     pub(crate) fn pids(&self, root: &Root) -> Option<Quota> {
         let read = |folder: &String| {
-            let max = limit(root, &format!("{folder}/pids.max"))?;
-            Some(Quota { max, used: root.number(&format!("{folder}/pids.current")).unwrap_or(0) })
+            let file = format!("{folder}/pids.max");
+            let max = limit(root, &file)?;
+            let used = root.number(&format!("{folder}/pids.current")).unwrap_or(0);
+            Some(Quota { max, used, file })
         };
         let folders = [self.folders("pids", false), self.folders("pids", true)].concat();
-        folders.iter().filter_map(read).min_by_key(|quota| quota.left())
+        folders.iter().filter_map(read).min_by_key(Quota::left)
     }
 
     /// Bytes. Cached files are not counted as used: the kernel drops them before it refuses memory.
     pub(crate) fn memory(&self, root: &Root) -> Option<Quota> {
         let read = |folder: &String, max: &str, usage: &str, cached: [&str; 2]| {
-            let max = limit(root, &format!("{folder}/{max}"))?;
+            let file = format!("{folder}/{max}");
+            let max = limit(root, &file)?;
             let used: u64 = root.number(&format!("{folder}/{usage}")).unwrap_or(0);
             let stat = root.read(&format!("{folder}/memory.stat")).unwrap_or_default();
             let line = |name: &str| {
                 stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
             };
             let cached: u64 = cached.into_iter().filter_map(line).sum();
-            Some(Quota { max, used: used.saturating_sub(cached) })
+            Some(Quota { max, used: used.saturating_sub(cached), file })
         };
         let (old, new) = (self.folders("memory", false), self.folders("memory", true));
         let old = old.iter().filter_map(|folder| {
@@ -92,22 +115,41 @@ impl Cgroups {
         let new = new.iter().filter_map(|folder| {
             read(folder, "memory.max", "memory.current", ["inactive_file ", "active_file "])
         });
-        old.chain(new).min_by_key(|quota| quota.left())
+        old.chain(new).min_by_key(Quota::left)
     }
 
-    /// CPUs' worth of time, in thousandths.
-    pub(crate) fn cpu_milli(&self, root: &Root) -> Option<u64> {
+    /// CPU time; beyond it the group is stopped until the next period.
+    pub(crate) fn cpu(&self, root: &Root) -> Option<CpuQuota> {
         let share = |quota: u64, period: u64| quota.checked_mul(1000)?.checked_div(period);
         let legacy = self.folders("cpu", false).into_iter().filter_map(|folder| {
-            let quota = root.number::<u64>(&format!("{folder}/cpu.cfs_quota_us"))?;
-            share(quota, root.number(&format!("{folder}/cpu.cfs_period_us"))?)
+            let file = format!("{folder}/cpu.cfs_quota_us");
+            let period = root.number(&format!("{folder}/cpu.cfs_period_us"))?;
+            Some(CpuQuota { milli: share(root.number(&file)?, period)?, file })
         });
         let unified = self.folders("cpu", true).into_iter().filter_map(|folder| {
-            let text = root.word(&format!("{folder}/cpu.max"))?;
+            let file = format!("{folder}/cpu.max");
+            let text = root.word(&file)?;
             let (quota, period) = text.split_once(' ')?;
-            share(quota.parse().ok()?, period.parse().ok()?)
+            Some(CpuQuota { milli: share(quota.parse().ok()?, period.parse().ok()?)?, file })
         });
-        legacy.chain(unified).min()
+        legacy.chain(unified).min_by_key(|quota| quota.milli)
+    }
+
+    /// CPUs that the group may use. The kernel has already taken its ancestors and what is online into account.
+    pub(crate) fn cpus(&self, root: &Root) -> Option<CpuSet> {
+        let legacy = self.folders("cpuset", false).into_iter();
+        let legacy = legacy.map(|folder| (format!("{folder}/cpuset.effective_cpus"), folder));
+        let unified = self.folders("cpuset", true).into_iter();
+        let unified = unified.map(|folder| (format!("{folder}/cpuset.cpus.effective"), folder));
+        // A v2 group for which nobody enabled the controller has no file, and an ancestor's holds.
+        let told: Vec<(Vec<usize>, String)> = legacy
+            .chain(unified)
+            .filter_map(|(file, folder)| Some((parse_list(&root.word(&file)?)?, folder)))
+            .collect();
+        let cpus = told.first()?.0.clone();
+        // Groups below the one that was set show the same.
+        let set = told.iter().take_while(|(same, _)| *same == cpus).last()?;
+        Some(CpuSet { file: format!("{}/cpuset.cpus", set.1), cpus })
     }
 
     /// Folders of the group and of all its ancestors that are mounted, the group first.
@@ -186,9 +228,13 @@ mod tests {
             .with("/sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us", "100000\n");
         let groups = Cgroups::read(&machine.root());
         assert_eq!(groups.version, "v1");
-        assert_eq!(groups.pids(&machine.root()), Some(Quota { max: 500, used: 20 }));
+        let pids = groups.pids(&machine.root()).unwrap();
+        assert_eq!((pids.max, pids.used), (500, 20));
+        assert_eq!(pids.file, "/sys/fs/cgroup/pids/box/pids.max");
         assert_eq!(groups.memory(&machine.root()), None, "2^63 is v1's way to say none");
-        assert_eq!(groups.cpu_milli(&machine.root()), Some(1500));
+        let cpu = groups.cpu(&machine.root()).unwrap();
+        assert_eq!(cpu.milli, 1500);
+        assert_eq!(cpu.file, "/sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us");
     }
 
     #[test]
@@ -209,10 +255,48 @@ mod tests {
             .with("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
         let groups = Cgroups::read(&machine.root());
         assert_eq!(groups.version, "v2");
-        assert_eq!(groups.pids(&machine.root()), Some(Quota { max: 300, used: 100 }));
+        let pids = groups.pids(&machine.root()).unwrap();
+        assert_eq!((pids.max, pids.used), (300, 100));
         let memory = groups.memory(&machine.root()).unwrap();
         assert_eq!(memory.left(), 100_000, "the parent has less left, though its limit is higher");
-        assert_eq!(groups.cpu_milli(&machine.root()), None);
+        assert_eq!(memory.file, "/sys/fs/cgroup/a/memory.max");
+        assert_eq!(groups.cpu(&machine.root()), None, "`max` is no quota");
+        let stopped = machine.with("/sys/fs/cgroup/a/cpu.max", "50000 100000\n");
+        assert_eq!(groups.cpu(&stopped.root()).unwrap().milli, 500);
+    }
+
+    #[test]
+    fn a_cpuset_is_what_the_kernel_made_of_it_at_the_nearest_level_that_has_one() {
+        let machine = Machine::new()
+            .with("/proc/self/mountinfo", V2)
+            .with("/proc/self/cgroup", "0::/a/b\n")
+            .with("/sys/fs/cgroup/a/cpuset.cpus.effective", "0,2-3\n")
+            .with("/sys/fs/cgroup/cpuset.cpus.effective", "0-7\n");
+        let groups = Cgroups::read(&machine.root());
+        let set = groups.cpus(&machine.root()).unwrap();
+        assert_eq!(set.cpus, [0, 2, 3]);
+        assert_eq!(set.file, "/sys/fs/cgroup/a/cpuset.cpus");
+        let old = "35 31 0:32 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n";
+        let machine = Machine::new()
+            .with("/proc/self/mountinfo", old)
+            .with("/proc/self/cgroup", "3:cpuset:/a\n")
+            .with("/sys/fs/cgroup/cpuset/a/cpuset.effective_cpus", "1\n");
+        let set = Cgroups::read(&machine.root()).cpus(&machine.root()).unwrap();
+        assert_eq!((set.cpus, set.file.as_str()), (vec![1], "/sys/fs/cgroup/cpuset/a/cpuset.cpus"));
+    }
+
+    #[test]
+    fn damaged_files_set_no_limit_and_break_nothing() {
+        let machine = Machine::new()
+            .with("/proc/self/mountinfo", &format!("{V2}31 23\n - cgroup2\n"))
+            .with("/proc/self/cgroup", "0::/a\nnonsense\n:\n")
+            .with("/sys/fs/cgroup/a/pids.max", "many\n")
+            .with("/sys/fs/cgroup/a/memory.max", "-7\n")
+            .with("/sys/fs/cgroup/a/cpu.max", "100000 0\n")
+            .with("/sys/fs/cgroup/a/cpuset.cpus.effective", "0-\n");
+        let (root, groups) = (machine.root(), Cgroups::read(&machine.root()));
+        assert_eq!((groups.pids(&root), groups.memory(&root)), (None, None));
+        assert_eq!((groups.cpu(&root), groups.cpus(&root)), (None, None));
     }
 
     #[test]
@@ -223,7 +307,8 @@ mod tests {
             .with("/proc/self/cgroup", "8:pids:/docker/abc\n")
             .with("/sys/fs/cgroup/pids/pids.max", "64\n");
         let groups = Cgroups::read(&machine.root());
-        assert_eq!(groups.pids(&machine.root()), Some(Quota { max: 64, used: 0 }));
+        let pids = groups.pids(&machine.root()).unwrap();
+        assert_eq!((pids.max, pids.used), (64, 0));
     }
 
     #[test]

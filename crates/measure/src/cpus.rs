@@ -1,11 +1,11 @@
 //! Which CPUs the contestant gets and which the generator, so that neither takes time from the other.
 //!
 //! ```text
-//! allowed by the affinity mask --> cores (SMT siblings stay together) --> groups that share an L3
+//! allowed by the affinity mask --> cores (SMT siblings stay together) --> groups of one kind that share an L3
 //!                                  each group is halved: first half generator, second half server
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -28,6 +28,7 @@ pub struct CpuSets {
 ///
 /// Siblings of one core are never split between the two sides (one core alone excepted, with a warning);
 /// each group of cores with a common L3 cache is halved, so that messages between the sides stay in it.
+/// So is each kind of core, where a machine has fast and slow ones, or one side would have all the fast ones.
 /// Of an odd number of cores the generator gets one more, since its headroom must be proven.
 pub fn plan() -> io::Result<CpuSets> {
     Ok(plan_from(&Root::machine(), &current_affinity()?))
@@ -100,7 +101,8 @@ pub(crate) fn parse_list(text: &str) -> Option<Vec<usize>> {
 
 pub(crate) fn plan_from(root: &Root, allowed: &[usize]) -> CpuSets {
     let mut sets = CpuSets::default();
-    let groups = cores_by_cache(root, allowed);
+    let groups = cores_by_cache_and_kind(root, allowed);
+    let kinds: BTreeSet<Kind> = groups.keys().map(|(_, kind)| *kind).collect();
     match (allowed, groups.values().map(Vec::len).sum::<usize>()) {
         (_, 0) => {}
         (&[only], _) => {
@@ -122,14 +124,32 @@ pub(crate) fn plan_from(root: &Root, allowed: &[usize]) -> CpuSets {
         }
         _ => halve(groups, &mut sets),
     }
+    if kinds.len() > 1 {
+        sets.warnings.push(
+            "this machine has fast and slow cores: a figure depends on which of them did the work; allow one kind \
+             with taskset"
+                .to_string(),
+        );
+    }
     sets.server.sort_unstable();
     sets.generator.sort_unstable();
     sets
 }
 
-/// Cores (their CPUs) by the first CPU of the L3 cache that they share.
-fn cores_by_cache(root: &Root, allowed: &[usize]) -> BTreeMap<usize, Vec<Vec<usize>>> {
-    let mut groups: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
+/// How fast a CPU is beside the others: the kernel's capacity, 1,024 for the fastest.
+type Kind = u32;
+/// The group of a core: the first CPU of the L3 cache that it shares, and its kind.
+type Group = (usize, Kind);
+
+/// Cores (their CPUs) by group.
+fn cores_by_cache_and_kind(root: &Root, allowed: &[usize]) -> BTreeMap<Group, Vec<Vec<usize>>> {
+    // Intel names its slow cores before the kernel gives them a capacity.
+    let slow = root.word("/sys/devices/cpu_atom/cpus").and_then(|text| parse_list(&text));
+    let kind = |cpu: usize, base: &str| {
+        root.number(&format!("{base}/cpu_capacity"))
+            .unwrap_or_else(|| u32::from(!slow.iter().flatten().any(|one| *one == cpu)))
+    };
+    let mut groups: BTreeMap<Group, Vec<Vec<usize>>> = BTreeMap::new();
     for &cpu in allowed {
         let base = format!("/sys/devices/system/cpu/cpu{cpu}");
         let siblings = root.word(&format!("{base}/topology/thread_siblings_list"));
@@ -138,7 +158,8 @@ fn cores_by_cache(root: &Root, allowed: &[usize]) -> BTreeMap<usize, Vec<Vec<usi
             allowed.iter().copied().filter(|one| *one == cpu || siblings.contains(one)).collect();
         // Each core is entered once, by its first allowed CPU.
         if core.first() == Some(&cpu) {
-            groups.entry(first_of_cache(root, &base)).or_default().push(core);
+            let group = (first_of_cache(root, &base), kind(cpu, &base));
+            groups.entry(group).or_default().push(core);
         }
     }
     groups
@@ -160,7 +181,7 @@ fn first_of_cache(root: &Root, base: &str) -> usize {
 }
 
 /// Each group's first half to the generator; an odd core goes to the side with fewer CPUs, the generator first.
-fn halve(groups: BTreeMap<usize, Vec<Vec<usize>>>, sets: &mut CpuSets) {
+fn halve(groups: BTreeMap<Group, Vec<Vec<usize>>>, sets: &mut CpuSets) {
     for cores in groups.into_values() {
         let half = if sets.generator.len() <= sets.server.len() {
             cores.len().div_ceil(2)
@@ -233,6 +254,63 @@ mod tests {
             machine(&[(0, "0-1", "0-3"), (1, "0-1", "0-3"), (2, "2-3", "0-3"), (3, "2-3", "0-3")]);
         let sets = plan_from(&four.root(), &[1, 2, 3]);
         assert_eq!((sets.generator, sets.server), (vec![1], vec![2, 3]));
+    }
+
+    #[test]
+    fn four_threads_of_a_package_in_two_caches_are_halved_by_whole_cores() {
+        // Two L3 of two cores with two threads each, numbered as Linux does: siblings far apart.
+        let eight: Vec<(usize, String, &str)> = (0..8)
+            .map(|cpu| {
+                (
+                    cpu,
+                    format!("{},{}", cpu % 4, cpu % 4 + 4),
+                    if cpu % 4 < 2 { "0-1,4-5" } else { "2-3,6-7" },
+                )
+            })
+            .collect();
+        let eight: Vec<(usize, &str, &str)> =
+            eight.iter().map(|(cpu, core, cache)| (*cpu, core.as_str(), *cache)).collect();
+        let machine = machine(&eight);
+        let sets = plan_from(&machine.root(), &[0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!((sets.generator, sets.server), (vec![0, 2, 4, 6], vec![1, 3, 5, 7]));
+        assert_eq!(sets.warnings, [""; 0]);
+        // A cpuset that leaves one cache, and of one core a single thread.
+        let sets = plan_from(&machine.root(), &[2, 6, 7]);
+        assert_eq!((sets.generator, sets.server), (vec![2, 6], vec![7]));
+    }
+
+    #[test]
+    fn fast_and_slow_cores_are_shared_out_evenly_with_a_warning() {
+        let hybrid = || {
+            machine(&[
+                (0, "0-1", "0-5"),
+                (1, "0-1", "0-5"),
+                (2, "2-3", "0-5"),
+                (3, "2-3", "0-5"),
+                (4, "4", "0-5"),
+                (5, "5", "0-5"),
+            ])
+        };
+        let named = hybrid().with("/sys/devices/cpu_atom/cpus", "4-5\n");
+        let weighed = (0..6).fold(hybrid(), |machine, cpu| {
+            let capacity = if cpu < 4 { "1024\n" } else { "446\n" };
+            machine.with(&format!("/sys/devices/system/cpu/cpu{cpu}/cpu_capacity"), capacity)
+        });
+        for machine in [named, weighed] {
+            let sets = plan_from(&machine.root(), &[0, 1, 2, 3, 4, 5]);
+            assert_eq!((sets.generator, sets.server), (vec![0, 1, 4], vec![2, 3, 5]));
+            assert!(sets.warnings[0].contains("fast and slow cores"), "{:?}", sets.warnings);
+            let sets = plan_from(&machine.root(), &[0, 1, 2, 3]);
+            assert_eq!(sets.warnings, [""; 0], "of one kind alone nothing is said");
+        }
+    }
+
+    #[test]
+    fn a_damaged_topology_still_gives_each_side_a_cpu_of_its_own() {
+        let damaged = machine(&[(0, "0-", "everything"), (1, "nobody", ""), (2, "7", "9999999")])
+            .with("/sys/devices/system/cpu/cpu0/cpu_capacity", "fast\n");
+        let sets = plan_from(&damaged.root(), &[0, 1, 2]);
+        assert_eq!((sets.generator, sets.server), (vec![0, 1], vec![2]));
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn unreadable(root: &Root, group: u32, error: &io::Error) -> io::Error {
     };
     let message = format!(
         "cannot read the numbers of tracepoints: tracefs is not mounted where this user can read it, and mounting it \
-         privately failed ({error}); run as root, or as root {mount} and sysctl -w kernel.perf_event_paranoid=0"
+         privately failed ({error}); run as root, or as root: {mount} && sysctl -w kernel.perf_event_paranoid=0"
     );
     io::Error::new(error.kind(), message)
 }

@@ -15,11 +15,14 @@ use crate::root::Root;
 use crate::settings;
 
 /// Kernel settings that shape results, as paths below /proc/sys.
-const SYSCTLS: [&str; 22] = [
+const SYSCTLS: [&str; 26] = [
+    "fs/epoll/max_user_watches",
     "fs/file-max",
     "fs/nr_open",
+    "kernel/io_uring_disabled",
     "kernel/perf_event_paranoid",
     "kernel/pid_max",
+    "kernel/randomize_va_space",
     "kernel/sched_autogroup_enabled",
     "kernel/threads-max",
     "net/core/busy_poll",
@@ -38,6 +41,7 @@ const SYSCTLS: [&str; 22] = [
     "net/ipv4/tcp_wmem",
     "vm/max_map_count",
     "vm/overcommit_memory",
+    "vm/swappiness",
 ];
 
 /// Everything that a reader needs to judge or repeat a run; absent where the machine does not tell.
@@ -136,9 +140,7 @@ fn read_from(root: &Root) -> Provenance {
             .ok()
             .and_then(|times| times.steal_share_since_boot()),
         memory_bytes: field_bytes(&meminfo, "MemTotal"),
-        transparent_huge_pages: root
-            .word("/sys/kernel/mm/transparent_hugepage/enabled")
-            .and_then(|choices| Some(choices.split_once('[')?.1.split_once(']')?.0.to_string())),
+        transparent_huge_pages: settings::huge_pages(root),
         cgroup_version: Some(Cgroups::read(root).version),
         sysctls: SYSCTLS.into_iter().filter_map(|path| sysctl(root, path)).collect(),
         ..Provenance::default()

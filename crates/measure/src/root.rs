@@ -5,25 +5,87 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, accessat, statvfs};
+use rustix::io::Errno;
+
 /// Where /proc and /sys are looked for: `/`, or a test's folder.
 #[derive(Clone, Debug)]
-pub(crate) struct Root(PathBuf);
+pub(crate) struct Root {
+    folder: PathBuf,
+    /// A test's machine answers so for each of its files, since a folder cannot play a read-only mount.
+    writing: Option<Writing>,
+}
+
+/// What would come of writing to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// It may be written.
+    Allowed,
+    /// It belongs to somebody else.
+    Denied,
+    /// Nobody may, not even root: so containers mount /proc/sys.
+    ReadOnly,
+    /// There is no such file, or its folder is closed.
+    Absent,
+}
+
+impl Default for Root {
+    fn default() -> Self {
+        Self::machine()
+    }
+}
 
 impl Root {
     /// The machine itself.
     pub(crate) fn machine() -> Self {
-        Self(PathBuf::from("/"))
+        Self { folder: PathBuf::from("/"), writing: None }
     }
 
     /// A folder that holds `proc/` and `sys/`.
     #[cfg(test)]
-    pub(crate) fn fake(folder: &Path) -> Self {
-        Self(folder.to_path_buf())
+    pub(crate) fn fake(folder: &Path, writing: Writing) -> Self {
+        Self { folder: folder.to_path_buf(), writing: Some(writing) }
     }
 
     /// The real place of an absolute path.
     pub(crate) fn path(&self, absolute: &str) -> PathBuf {
-        self.0.join(absolute.trim_start_matches('/'))
+        self.folder.join(absolute.trim_start_matches('/'))
+    }
+
+    /// Whether a file may be written by the effective user: asked of the kernel, nothing is written.
+    pub(crate) fn writing(&self, absolute: &str) -> Writing {
+        self.writing.unwrap_or_else(|| {
+            let path = self.path(absolute);
+            // A user is told of the mode before the mount, so the mount is asked first.
+            let sealed =
+                statvfs(&path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY));
+            match accessat(CWD, &path, rustix::fs::Access::WRITE_OK, AtFlags::EACCESS) {
+                _ if sealed => Writing::ReadOnly,
+                Ok(()) => Writing::Allowed,
+                Err(Errno::ROFS) => Writing::ReadOnly,
+                Err(Errno::ACCESS | Errno::PERM) => Writing::Denied,
+                Err(_) => Writing::Absent,
+            }
+        })
+    }
+
+    /// Whether there is no such file: one that may not be read is there.
+    pub(crate) fn lacks(&self, absolute: &str) -> bool {
+        self.read(absolute).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Why a file gave no value: it is not there, may not be read, or holds something else.
+    pub(crate) fn why_not(&self, absolute: &str) -> String {
+        match self.read(absolute) {
+            Ok(text) => {
+                let head: String = text.trim().chars().take(24).collect();
+                format!("`{absolute}` begins with `{head}`, which is not understood")
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                format!("there is no `{absolute}`")
+            }
+            Err(error) => error.to_string(),
+        }
     }
 
     /// The whole file; the error names it.
@@ -76,16 +138,24 @@ pub(crate) fn float(value: u64) -> f64 {
 pub(crate) mod fake {
     //! A folder that looks like a machine.
 
-    use super::Root;
+    use super::{Root, Writing};
     use std::fs;
     use tempfile::TempDir;
 
     /// Holds the folder for as long as the test needs it.
-    pub(crate) struct Machine(TempDir);
+    pub(crate) struct Machine {
+        folder: TempDir,
+        writing: Writing,
+    }
 
     impl Machine {
         pub(crate) fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
+            Self { folder: tempfile::tempdir().unwrap(), writing: Writing::Allowed }
+        }
+
+        /// What comes of writing to any of its files.
+        pub(crate) fn writing(self, writing: Writing) -> Self {
+            Self { writing, ..self }
         }
 
         pub(crate) fn with(self, absolute: &str, text: &str) -> Self {
@@ -96,7 +166,7 @@ pub(crate) mod fake {
         }
 
         pub(crate) fn root(&self) -> Root {
-            Root::fake(self.0.path())
+            Root::fake(self.folder.path(), self.writing)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cpus::{list, parse_list};
 use crate::root::Root;
 
 const CPU: &str = "/sys/devices/system/cpu";
@@ -19,9 +20,12 @@ pub(crate) fn governor(root: &Root) -> Option<String> {
 
 /// `on` or `off`, from either driver.
 pub(crate) fn turbo(root: &Root) -> Option<String> {
-    let intel = root.word(&format!("{CPU}/intel_pstate/no_turbo")).map(|off| off == "0");
-    let on = intel.or_else(|| root.word(&format!("{CPU}/cpufreq/boost")).map(|on| on == "1"))?;
-    Some(if on { "on" } else { "off" }.to_string())
+    let told = |file: &str, on: &str, off: &str| {
+        let word = root.word(&format!("{CPU}/{file}"))?;
+        if word == on { Some("on") } else { (word == off).then_some("off") }
+    };
+    let on = told("intel_pstate/no_turbo", "0", "1").or_else(|| told("cpufreq/boost", "1", "0"));
+    on.map(str::to_string)
 }
 
 /// `on`, `off`, `notsupported`, ...
@@ -29,16 +33,45 @@ pub(crate) fn smt(root: &Root) -> Option<String> {
     root.word(&format!("{CPU}/smt/control"))
 }
 
+/// Where the clock source is told.
+pub(crate) const CLOCK_SOURCE: &str =
+    "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
 pub(crate) fn clock_source(root: &Root) -> Option<String> {
-    root.word("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+    root.word(CLOCK_SOURCE)
 }
+
+/// Where transparent huge pages are told; without them the file is not there.
+pub(crate) const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+/// `always`, `madvise` or `never`: the choice in brackets.
+pub(crate) fn huge_pages(root: &Root) -> Option<String> {
+    let choices = root.word(HUGE_PAGES)?;
+    Some(choices.split_once('[')?.1.split_once(']')?.0.to_string())
+}
+
+/// CPUs that share a core, core by core: `0,4`, `1,5`; none where no two do or the machine does not tell.
+pub(crate) fn siblings(root: &Root) -> Vec<String> {
+    let cpus = root.names(CPU).into_iter().filter(|name| name.starts_with("cpu"));
+    let mut cores: Vec<Vec<usize>> = cpus
+        .filter_map(|cpu| {
+            parse_list(&root.word(&format!("{CPU}/{cpu}/topology/thread_siblings_list"))?)
+        })
+        .filter(|core| core.len() > 1)
+        .collect();
+    cores.sort();
+    cores.dedup();
+    cores.iter().map(|core| list(core)).collect()
+}
+
+/// Where vulnerabilities are told.
+pub(crate) const VULNERABILITIES: &str = "/sys/devices/system/cpu/vulnerabilities";
 
 /// Each vulnerability that concerns this CPU, and what the kernel does about it.
 pub(crate) fn mitigations(root: &Root) -> BTreeMap<String, String> {
-    let folder = format!("{CPU}/vulnerabilities");
-    root.names(&folder)
+    root.names(VULNERABILITIES)
         .into_iter()
-        .filter_map(|name| Some((root.word(&format!("{folder}/{name}"))?, name)))
+        .filter_map(|name| Some((root.word(&format!("{VULNERABILITIES}/{name}"))?, name)))
         .filter(|(state, _)| state != "Not affected")
         .map(|(state, name)| (name, state))
         .collect()
@@ -100,6 +133,8 @@ mod tests {
         let other = Machine::new().with("/sys/devices/system/cpu/cpufreq/boost", "1\n");
         assert_eq!(turbo(&other.root()).as_deref(), Some("on"));
         assert_eq!(turbo(&Machine::new().root()), None);
+        let garbage = other.with("/sys/devices/system/cpu/cpufreq/boost", "maybe\n");
+        assert_eq!(turbo(&garbage.root()), None);
     }
 
     #[test]

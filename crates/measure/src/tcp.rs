@@ -64,7 +64,7 @@ pub fn time_wait() -> io::Result<u64> {
     time_wait_from(&Root::machine())
 }
 
-fn time_wait_from(root: &Root) -> io::Result<u64> {
+pub(crate) fn time_wait_from(root: &Root) -> io::Result<u64> {
     let sockstat = root.read("/proc/net/sockstat")?;
     let line = sockstat.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
     let mut words = line.split_ascii_whitespace().skip_while(|word| *word != "tw").skip(1);

@@ -422,7 +422,13 @@ pub struct Server {
     /// Times a thread was made to give up its CPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub involuntary_switches_per_request: Option<f64>,
-    /// System calls on the server's CPUs.
+    /// What counted `syscalls_per_request` and `context_switches_per_request`; the two kinds of switches are from /proc always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Counters>,
+    /// Context switches, voluntary or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_switches_per_request: Option<f64>,
+    /// System calls on the server's CPUs; absent where /proc was all there was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub syscalls_per_request: Option<f64>,
     /// Proportional set size of the tree at the end of the window, connections open.
@@ -440,6 +446,18 @@ pub struct Server {
     /// How it ended: `0`, `signal 9`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<String>,
+}
+
+/// What counted system calls and context switches.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counters {
+    /// Tracepoints on the server's CPUs: whoever runs there, threads that ended in the window included.
+    Perf,
+    /// /proc/PID/task/TID/status at the edges: the contestant's threads that were alive at the end.
+    Proc,
 }
 
 /// Kernel memory, whole machine: what the trial added between start and window.

@@ -1,17 +1,31 @@
 //! The numbers behind the limits, read once.
 
+use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::cgroup::{Cgroups, Quota};
+use crate::cgroup::{Cgroups, CpuQuota, CpuSet, Quota};
 use crate::cpus::parse_list;
 use crate::kernel::field_bytes;
-use crate::root::Root;
+use crate::root::{Root, Writing};
 
 /// Numbers below this are used once, at boot, and not again when the counter comes round.
 pub(super) const RESERVED_PIDS: u64 = 300;
+/// What `kernel.pid_max` cannot exceed on 64 bits (`PID_MAX_LIMIT` of include/linux/threads.h).
+pub(super) const PIDS_MOST: u64 = 4_194_304;
 /// Ports 1024 to 65535.
 pub(super) const WIDEST_PORT_RANGE: u64 = 64_512;
+/// Kernel parameters of which each network namespace has its own.
+const PER_NAMESPACE: [&str; 8] = [
+    "net.core.somaxconn",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_max_syn_backlog",
+    "net.ipv4.tcp_max_tw_buckets",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_tw_reuse",
+    "net.ipv4.tcp_wmem",
+];
 /// Bit of `CAP_SYS_RESOURCE`: may raise hard limits.
 const CAP_SYS_RESOURCE: u32 = 24;
 /// Bit of `CAP_SYS_ADMIN`.
@@ -27,6 +41,8 @@ pub(super) struct Rlimit {
 /// What is known of this machine and this process; absent where it is not told.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
+    /// Where remedies ask whether they would be allowed.
+    root: Root,
     pub(super) uid: u32,
     pub(super) may_raise_hard_limits: bool,
     /// Root and the two capabilities are not held to `ulimit -u`.
@@ -42,6 +58,9 @@ pub(super) struct Facts {
     pub(super) threads_max: Option<u64>,
     pub(super) tasks_now: Option<u64>,
     pub(super) max_map_count: Option<u64>,
+    pub(super) io_uring_disabled: Option<u64>,
+    /// System calls are filtered.
+    pub(super) seccomp: bool,
     pub(super) somaxconn: Option<u64>,
     pub(super) port_range: Option<(u64, u64)>,
     pub(super) reserved_ports: u64,
@@ -49,16 +68,19 @@ pub(super) struct Facts {
     pub(super) conntrack_now: Option<u64>,
     pub(super) memory_total: Option<u64>,
     pub(super) memory_available: Option<u64>,
+    pub(super) swap_total: Option<u64>,
+    pub(super) swap_free: Option<u64>,
     pub(super) cgroup_version: String,
     pub(super) group_pids: Option<Quota>,
     pub(super) group_memory: Option<Quota>,
-    pub(super) group_cpu_milli: Option<u64>,
+    pub(super) group_cpu: Option<CpuQuota>,
+    pub(super) group_cpus: Option<CpuSet>,
     pub(super) cpus_allowed: Vec<usize>,
 }
 
 impl Facts {
     pub(super) fn read(root: &Root) -> Self {
-        let mut facts = Self::default();
+        let mut facts = Self { root: root.clone(), ..Self::default() };
         facts.read_process(root);
         facts.read_kernel(root);
         facts.read_network(root);
@@ -70,14 +92,18 @@ impl Facts {
         let status = root.read("/proc/self/status").unwrap_or_default();
         let line =
             |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        // Of real, effective, saved and filesystem id the effective one decides.
+        // Of real, effective, saved and filesystem id the effective one decides what may be written.
         let uid = line("Uid:").and_then(|ids| ids.split_ascii_whitespace().nth(1)?.parse().ok());
         self.uid = uid.unwrap_or(u32::MAX);
         let capabilities =
             line("CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
-        let may = |bit: u32| capabilities >> bit & 1 == 1;
+        // Limits of a process are the machine's affair: root of a user namespace has no say in them.
+        let namespaced = root.word("/proc/self/uid_map").is_some_and(|map| !is_identity(&map));
+        let may = |bit: u32| !namespaced && capabilities >> bit & 1 == 1;
         self.may_raise_hard_limits = may(CAP_SYS_RESOURCE);
-        self.exempt_from_nproc = self.uid == 0 || may(CAP_SYS_RESOURCE) || may(CAP_SYS_ADMIN);
+        self.exempt_from_nproc =
+            (self.uid == 0 && !namespaced) || may(CAP_SYS_RESOURCE) || may(CAP_SYS_ADMIN);
+        self.seccomp = line("Seccomp:") == Some("2");
         self.cpus_allowed = line("Cpus_allowed_list:").and_then(parse_list).unwrap_or_default();
 
         let limits = root.read("/proc/self/limits").unwrap_or_default();
@@ -99,11 +125,14 @@ impl Facts {
         let load = root.word("/proc/loadavg");
         self.tasks_now =
             load.and_then(|text| text.split(' ').nth(3)?.split_once('/')?.1.parse().ok());
+        self.io_uring_disabled = root.number("/proc/sys/kernel/io_uring_disabled");
         self.max_map_count = root.number("/proc/sys/vm/max_map_count");
         self.somaxconn = root.number("/proc/sys/net/core/somaxconn");
         let meminfo = root.read("/proc/meminfo").unwrap_or_default();
         self.memory_total = field_bytes(&meminfo, "MemTotal");
         self.memory_available = field_bytes(&meminfo, "MemAvailable");
+        self.swap_total = field_bytes(&meminfo, "SwapTotal");
+        self.swap_free = field_bytes(&meminfo, "SwapFree");
     }
 
     fn read_network(&mut self, root: &Root) {
@@ -123,7 +152,8 @@ impl Facts {
         let groups = Cgroups::read(root);
         self.group_pids = groups.pids(root);
         self.group_memory = groups.memory(root);
-        self.group_cpu_milli = groups.cpu_milli(root);
+        self.group_cpu = groups.cpu(root);
+        self.group_cpus = groups.cpus(root);
         self.cgroup_version = groups.version;
     }
 
@@ -156,10 +186,55 @@ impl Facts {
         if self.uid == 0 { command.to_string() } else { format!("{command} (as root)") }
     }
 
-    /// The command that sets a kernel parameter.
-    pub(super) fn sysctl(&self, name: &str, value: u64) -> String {
-        self.command(&format!("sysctl -w {name}={value}"))
+    /// The command that sets a kernel parameter; where it would fail, who else can do it.
+    pub(super) fn sysctl(&self, name: &str, value: impl Display) -> String {
+        let value = value.to_string();
+        let quote = if value.contains(' ') { "'" } else { "" };
+        let setting = format!("{name}={quote}{value}{quote}");
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let elsewhere = if PER_NAMESPACE.contains(&name) {
+            format!("start it with docker run --sysctl {setting}")
+        } else {
+            format!("sysctl -w {setting} on its host")
+        };
+        match self.refused(&path) {
+            Some(why) => format!("not from inside this container: {why}; {elsewhere}"),
+            None => self.command(&format!("sysctl -w {setting}")),
+        }
     }
+
+    /// [`Self::sysctl`] where it can be done from here, as root at least.
+    pub(super) fn sysctl_here(&self, name: &str, value: impl Display) -> Option<String> {
+        let refused = self.refused(&format!("/proc/sys/{}", name.replace('.', "/")));
+        refused.is_none().then(|| self.sysctl(name, value))
+    }
+
+    /// [`Self::sysctl`] where it would allow more than now; none where it allows that much already or is not told.
+    pub(super) fn lift(&self, name: &str, now: Option<u64>, goal: u64) -> Option<String> {
+        now.filter(|now| *now < goal).map(|_| self.sysctl(name, goal))
+    }
+
+    /// The command that writes to a file of the control group; `instead` is what lifts it from outside.
+    pub(super) fn write(&self, path: &str, value: &str, instead: &str) -> String {
+        match self.refused(path) {
+            Some(why) => format!("not from inside this container: {why}; {instead}"),
+            None => self.command(&format!("echo {value} > {path}")),
+        }
+    }
+
+    /// Why not even root of this place may write to the file; what belongs to root is no refusal.
+    fn refused(&self, path: &str) -> Option<String> {
+        match self.root.writing(path) {
+            Writing::ReadOnly => Some(format!("`{path}` is read-only")),
+            Writing::Denied if self.uid == 0 => Some(format!("its root may not write `{path}`")),
+            Writing::Denied | Writing::Allowed | Writing::Absent => None,
+        }
+    }
+}
+
+/// `0 0 4294967295`: not in a user namespace, or in one that changes nothing.
+fn is_identity(uid_map: &str) -> bool {
+    uid_map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// `Max open files            1024                 524288               files`

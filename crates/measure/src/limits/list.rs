@@ -1,58 +1,103 @@
-//! The limits in words, in the order in which they stop a growing number of connections; then what stops nothing
-//! and shapes everything.
+//! The limits in words, group by group, in each the ones first that a growing number of connections meets first.
 
 use super::facts::Facts;
-use super::{Limit, network, shape, stops};
+use super::{Limit, Tried, memory, network, shape, stops};
 use crate::root::Root;
+use crate::settings;
 
 /// What a limit that nobody set caps: a container may still be held from outside.
 pub(super) const NOTHING_SEEN: &str = "nothing that can be seen from here";
+/// The value of what this machine does not tell.
+pub(super) const UNKNOWN: &str = "unknown";
 
-/// Whether tracepoints work can only be told by trying, so the caller does.
-pub(super) fn limits(facts: &Facts, root: &Root, tracepoints: &Result<(), String>) -> Vec<Limit> {
-    vec![
-        stops::nofile(facts),
-        stops::nr_open(facts),
-        stops::file_max(facts),
-        network::port_range(facts),
-        network::conntrack(facts),
-        stops::group_pids(facts),
-        stops::user_processes(facts),
-        stops::threads_max(facts),
-        stops::pid_max(facts),
-        stops::max_map_count(facts),
-        stops::group_memory(facts),
-        stops::memory(facts),
-        network::somaxconn(facts),
-        network::syn_backlog(facts, root),
-        network::time_wait(facts, root),
-        network::tcp_memory(facts, root),
-        network::loopback_mtu(root),
-        network::congestion_control(root),
-        shape::cpus(facts, root),
-        shape::cpu_quota(facts),
-        shape::smt(facts, root),
-        shape::governor(facts, root),
-        shape::turbo(facts, root),
-        shape::mitigations(root),
-        shape::clock_source(root),
-        shape::virtual_machine(root),
-        shape::steal(root),
-        shape::perf_event_paranoid(facts, root),
-        shape::tracepoints(tracepoints),
-        shape::cgroup(facts),
-    ]
+/// What only trying can tell comes in `tried`.
+pub(super) fn limits(facts: &Facts, root: &Root, tried: &Tried) -> Vec<Limit> {
+    let groups = [
+        (
+            "open files",
+            vec![
+                stops::nofile(facts),
+                stops::nr_open(facts),
+                stops::file_max(facts),
+                stops::epoll_watches(facts, root),
+            ],
+        ),
+        (
+            "processes and threads",
+            vec![
+                stops::group_pids(facts),
+                stops::user_processes(facts),
+                stops::threads_max(facts),
+                stops::pid_max(facts),
+                stops::max_map_count(facts),
+                stops::io_uring(facts, &tried.io_uring),
+            ],
+        ),
+        (
+            "memory",
+            vec![
+                memory::group(facts),
+                memory::available(facts),
+                memory::swap(facts),
+                memory::overcommit(facts, root),
+                memory::huge_pages(facts, root),
+            ],
+        ),
+        ("network", network::limits(facts, root)),
+        (
+            "CPUs",
+            vec![
+                shape::cpus(facts, root),
+                shape::cpuset(facts, root),
+                shape::cpu_quota(facts),
+                shape::smt(facts, root),
+                shape::governor(facts, root),
+                shape::turbo(facts, root),
+            ],
+        ),
+        ("machine", shape::machine(facts, root)),
+        (
+            "observing",
+            vec![
+                shape::perf_event_paranoid(facts, root),
+                shape::tracepoints(&tried.tracepoints),
+                shape::cgroup(facts),
+            ],
+        ),
+    ];
+    let grouped = groups.into_iter().flat_map(|(group, limits)| {
+        limits.into_iter().map(move |limit| Limit { group: group.to_string(), ..limit })
+    });
+    grouped.map(|limit| explained(limit, root)).collect()
 }
 
-/// `value` absent: the machine does not tell.
+/// What is unknown says why: `unknown` alone could be our mistake.
+fn explained(mut limit: Limit, root: &Root) -> Limit {
+    if limit.value == UNKNOWN {
+        let path = match limit.name.as_str() {
+            "nofile" | "nproc" => "/proc/self/limits".to_string(),
+            "memory available" | "swap" => "/proc/meminfo".to_string(),
+            "transparent huge pages" => settings::HUGE_PAGES.to_string(),
+            "loopback MTU" => "/sys/class/net/lo/mtu".to_string(),
+            "CPUs" => "/sys/devices/system/cpu/online".to_string(),
+            "clock source" => settings::CLOCK_SOURCE.to_string(),
+            "steal" => "/proc/stat".to_string(),
+            sysctl => format!("/proc/sys/{}", sysctl.replace('.', "/")),
+        };
+        limit.caps = format!("{} ({})", limit.caps, root.why_not(&path));
+    }
+    limit
+}
+
+/// `value` absent: the machine does not tell. The group is filled in by [`limits`].
 pub(super) fn limit(
     name: &str,
     value: Option<String>,
     caps: impl Into<String>,
     remedy: Option<String>,
 ) -> Limit {
-    let value = value.unwrap_or_else(|| "unknown".to_string());
-    Limit { name: name.to_string(), value, caps: caps.into(), remedy }
+    let value = value.unwrap_or_else(|| UNKNOWN.to_string());
+    Limit { group: String::new(), name: name.to_string(), value, caps: caps.into(), remedy }
 }
 
 /// `threads stop at 16,367`; without the number where it is not known.
@@ -84,8 +129,16 @@ pub(super) fn grouped(number: u64) -> String {
     grouped
 }
 
-/// `23.5 GiB`.
-pub(super) fn gibibytes(bytes: u64) -> String {
-    let tenths = u128::from(bytes) * 10 / (1 << 30);
-    format!("{}.{} GiB", tenths / 10, tenths % 10)
+/// `23.5 GiB`, `128 KiB`: in the largest unit of which there is one.
+pub(super) fn binary(bytes: u64) -> String {
+    let scaled = |shift: u32| {
+        let tenths = (u128::from(bytes) * 10) >> shift;
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    match bytes {
+        0..0x400 => format!("{bytes} bytes"),
+        0x400..0x10_0000 => format!("{} KiB", scaled(10)),
+        0x10_0000..0x4000_0000 => format!("{} MiB", scaled(20)),
+        _ => format!("{} GiB", scaled(30)),
+    }
 }

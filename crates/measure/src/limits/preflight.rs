@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Facts, RESERVED_PIDS, Rlimit, WIDEST_PORT_RANGE};
-use super::network::BACKLOG;
+use super::Limit;
+use super::facts::{Facts, PIDS_MOST, RESERVED_PIDS, Rlimit, WIDEST_PORT_RANGE};
+use super::network::{BACKLOG, WIDEST};
 use crate::cgroup::Quota;
 use crate::root::Root;
 
@@ -55,28 +56,55 @@ impl fmt::Display for LimitHit {
 
 /// The first limit that stops the cell, if one does. Limits are read anew, so a raised one counts at once.
 pub fn preflight(need: &Need) -> Result<(), LimitHit> {
-    match preflight_all(need).into_iter().next() {
+    match Now::read().hits(need).into_iter().next() {
         Some(hit) => Err(hit),
         None => Ok(()),
     }
 }
 
-/// Every limit that stops the cell.
-#[must_use]
-pub fn preflight_all(need: &Need) -> Vec<LimitHit> {
-    hits(&Facts::read(&Root::machine()), need)
+/// The limits as they are at one moment: for whoever asks about many cells at once.
+#[derive(Debug)]
+pub struct Now(Facts);
+
+impl Now {
+    /// Reads them.
+    #[must_use]
+    pub fn read() -> Self {
+        Self(Facts::read(&Root::machine()))
+    }
+
+    /// Every limit that stops the cell.
+    #[must_use]
+    pub fn hits(&self, need: &Need) -> Vec<LimitHit> {
+        hits(&self.0, need)
+    }
+
+    /// The limit that stops models on `io_uring`, when it does not work here.
+    #[must_use]
+    pub fn without_ring(&self) -> Option<LimitHit> {
+        let why = super::io_uring().err()?;
+        let Limit { name, caps, remedy, .. } = super::stops::io_uring(&self.0, &Err(why.clone()));
+        let message = format!("needs io_uring: {why}");
+        let remedy = remedy.unwrap_or(caps);
+        Some(LimitHit { limit: name, have: 0, need: 1, message, remedy })
+    }
 }
 
 /// In the order in which a growing number of connections meets them.
 pub(super) fn hits(facts: &Facts, need: &Need) -> Vec<LimitHit> {
     let descriptors = need.generator_descriptors.max(need.server_descriptors);
-    let tasks = need.processes + need.threads;
+    let tasks = need.processes.saturating_add(need.threads);
     let mut hits = vec![facts.nofile.and_then(|nofile| descriptor_hit(facts, nofile, descriptors))];
-    hits.push(hit("fs.file-max", facts.files_left(), need.connections * 2, |short| Words {
-        what: "open files on the whole machine",
-        allows: "fs.file-max leaves",
-        remedy: facts.sysctl("fs.file-max", facts.file_max.unwrap_or(0) + short),
-    }));
+    hits.push(hit(
+        "fs.file-max",
+        facts.files_left(),
+        need.connections.saturating_mul(2),
+        |short| Words {
+            what: "open files on the whole machine",
+            allows: "fs.file-max leaves",
+            remedy: facts.sysctl("fs.file-max", facts.file_max.unwrap_or(0).saturating_add(short)),
+        },
+    ));
     hits.push(hit("net.ipv4.ip_local_port_range", facts.ports(), need.ports_per_source, |_| {
         Words {
             what: "ports of one source address",
@@ -91,12 +119,17 @@ pub(super) fn hits(facts: &Facts, need: &Need) -> Vec<LimitHit> {
         allows: "net.core.somaxconn and the contestants' backlog allow",
         remedy: "open fewer connections: no setting makes such a model serve more at once".into(),
     }));
-    hits.push(hit("nf_conntrack_max", facts.tracked_left(), need.connections, |short| Words {
-        what: "tracked connections",
-        allows: "nf_conntrack_max leaves",
-        remedy: facts
-            .sysctl("net.netfilter.nf_conntrack_max", facts.conntrack_max.unwrap_or(0) + short),
-    }));
+    hits.push(hit(
+        "net.netfilter.nf_conntrack_max",
+        facts.tracked_left(),
+        need.connections,
+        |short| Words {
+            what: "tracked connections",
+            allows: "nf_conntrack_max leaves",
+            remedy: facts
+                .sysctl("net.netfilter.nf_conntrack_max", facts.conntrack_max.unwrap_or(0) + short),
+        },
+    ));
     hits.extend(task_hits(facts, tasks));
     hits.push(hit("vm.max_map_count", facts.max_map_count, need.maps, |_| Words {
         what: "memory maps in one process",
@@ -154,50 +187,59 @@ fn descriptor_hit(facts: &Facts, nofile: Rlimit, need: u64) -> Option<LimitHit> 
 fn task_hits(facts: &Facts, need: u64) -> [Option<LimitHit>; 4] {
     let what = "processes and threads";
     let running = facts.tasks_now.unwrap_or(0);
+    let raised = |name: &str, count: u64| match count {
+        ..=PIDS_MOST => facts.sysctl(name, count),
+        _ => format!("open fewer connections: no setting allows more than {PIDS_MOST}"),
+    };
+    let pids = facts.group_pids.as_ref();
+    let threads = facts.threads_max.map(|max| max.saturating_sub(running));
     [
-        hit("cgroup pids.max", facts.group_pids.map(Quota::left), need, |_| {
-            Words {
+        hit("cgroup pids.max", pids.map(Quota::left), need, |short| Words {
             what,
             allows: "the control group's pids.max leaves",
-            remedy: "start the container with a higher --pids-limit, or raise TasksMax= of the systemd unit".to_string(),
-        }
+            remedy: pids.map_or_else(String::new, |pids| {
+                let enough = pids.max.saturating_add(short).to_string();
+                let start = format!("start it with docker run --pids-limit {enough}");
+                facts.write(&pids.file, &enough, &start)
+            }),
         }),
-        hit("user processes", facts.user_tasks_left(), need, |short| Words {
+        hit("nproc", facts.user_tasks_left(), need, |short| Words {
             what,
             allows: "ulimit -u leaves",
             remedy: format!(
                 "raise it with ulimit -u {} (above the hard limit: needs root)",
-                facts.nproc.map_or(need, |nproc| nproc.soft + short)
+                facts.nproc.map_or(need, |nproc| nproc.soft.saturating_add(short))
             ),
         }),
-        hit(
-            "kernel.threads-max",
-            facts.threads_max.map(|max| max.saturating_sub(running)),
-            need,
-            |_| Words {
-                what,
-                allows: "kernel.threads-max leaves",
-                remedy: facts.sysctl("kernel.threads-max", need + running),
-            },
-        ),
+        hit("kernel.threads-max", threads, need, |_| Words {
+            what,
+            allows: "kernel.threads-max leaves",
+            remedy: raised("kernel.threads-max", need.saturating_add(running)),
+        }),
         hit("kernel.pid_max", facts.pids_left(), need, |_| Words {
             what,
             allows: "kernel.pid_max leaves",
-            remedy: facts.sysctl("kernel.pid_max", need + running + RESERVED_PIDS),
+            remedy: raised(
+                "kernel.pid_max",
+                need.saturating_add(running).saturating_add(RESERVED_PIDS),
+            ),
         }),
     ]
 }
 
 fn memory_hits(facts: &Facts, need: u64) -> [Option<LimitHit>; 2] {
+    let group = facts.group_memory.as_ref();
     [
-        hit("cgroup memory", facts.group_memory.map(Quota::left), need, |_| {
-            Words {
+        hit("cgroup memory", group.map(Quota::left), need, |short| Words {
             what: "bytes of memory",
             allows: "the control group leaves",
-            remedy: "start the container with a higher --memory, or raise MemoryMax= of the systemd unit".to_string(),
-        }
+            remedy: group.map_or_else(String::new, |group| {
+                let enough = group.max.saturating_add(short).to_string();
+                let start = format!("start it with docker run --memory {enough}");
+                facts.write(&group.file, &enough, &start)
+            }),
         }),
-        hit("memory", facts.memory_available, need, |_| Words {
+        hit("memory available", facts.memory_available, need, |_| Words {
             what: "bytes of memory",
             allows: "this machine has available",
             remedy: "ask for fewer connections, or free memory".to_string(),
@@ -210,12 +252,8 @@ fn ports_remedy(facts: &Facts, need: u64) -> String {
     let ports = facts.ports().unwrap_or(1).max(1);
     let sources =
         format!("spread them over {} source addresses (127.0.0.2 and on)", need.div_ceil(ports));
-    if need <= WIDEST_PORT_RANGE {
-        format!(
-            "{sources}, or {}",
-            facts.command("sysctl -w net.ipv4.ip_local_port_range='1024 65535'")
-        )
-    } else {
-        sources
-    }
+    let wider = (need <= WIDEST_PORT_RANGE)
+        .then(|| facts.sysctl_here("net.ipv4.ip_local_port_range", WIDEST))
+        .flatten();
+    wider.map_or(sources.clone(), |wider| format!("{sources}, or {wider}"))
 }

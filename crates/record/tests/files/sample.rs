@@ -1,8 +1,8 @@
 //! Trials to write and read back.
 
 use record::trial::{
-    Beside, Check, Checks, Client, Generator, Kernel, MachineNoise, Pace, PerConnection, Server,
-    Settings, Tcp,
+    Beside, Check, Checks, Client, Counters, Generator, Kernel, MachineNoise, Pace, PerConnection,
+    Server, Settings, Tcp,
 };
 use record::{ContestantRecord, Flag, Latency, LimitRecord, Machine, Outcome, SCHEMA, Trial};
 
@@ -54,6 +54,8 @@ pub(crate) fn full_trial() -> Trial {
             cpu_ns_per_request: Some(7_000.7),
             voluntary_switches_per_request: Some(0.5),
             involuntary_switches_per_request: Some(0.01),
+            counters: Some(Counters::Perf),
+            context_switches_per_request: Some(0.25),
             syscalls_per_request: Some(2.1),
             pss_bytes: Some(1 << 30),
             pss_idle_bytes: Some(1 << 20),
