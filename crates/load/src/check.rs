@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::options::{Load, Pace, Until};
-use crate::request::check_field;
+use crate::request::{check_alternatives, check_field};
 
 /// Connections that an echo's stamp can tell apart.
 const CONNECTIONS_MAX: usize = 1 << 24;
@@ -28,7 +28,7 @@ pub(crate) fn check(load: &Load) -> Result<(), Error> {
     let no_warmup = load.warmup.max.is_zero();
     let faults = [
         (load.connections == 0, "no connections; give at least 1"),
-        (load.connections > CONNECTIONS_MAX, "too many connections; give at most 16,777,216"),
+        (load.all_connections() > CONNECTIONS_MAX, "too many connections; give at most 16,777,216"),
         (load.pipeline == 0, "a pipeline of depth 0; give at least 1"),
         (in_flight > IN_FLIGHT_MAX, "too many requests in flight; give at most 134,217,728"),
         (load.size == 0, "messages of 0 bytes; give at least 1"),
@@ -58,11 +58,13 @@ pub(crate) fn check(load: &Load) -> Result<(), Error> {
             "a rate out of bounds; give more than 0 and at most 10,000,000 a second",
         ),
     ];
-    let mut faults = faults.into_iter().chain(crate::life::faults(load));
+    let mut faults =
+        faults.into_iter().chain(crate::life::faults(load)).chain(crate::slow::faults(load.slow));
     if let Some((_, why)) = faults.find(|(fault, _)| *fault) {
         return Err(Error::Usage(why.to_owned()));
     }
     load.expect_headers.iter().try_for_each(|(name, value)| check_field(name, value))?;
+    check_alternatives(&load.target, &load.alternatives)?;
     load.request.check()
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use crate::asking::Asking;
 use crate::crew::{Crew, Joint, Voice};
 use crate::error::Error;
 use crate::interval::{Intervals, Slice};
@@ -15,8 +16,8 @@ use crate::options::Load;
 use crate::pattern::Pattern;
 use crate::pipe::{Failure, Job, Order, Saying, read_line, write_line};
 use crate::plan::{Gauge, Place, Plan, Signals};
-use crate::protocol::{Echo, Http, Protocol, RightAnswer};
-use crate::run::{request_bytes, start_threads};
+use crate::protocol::{Echo, Protocol};
+use crate::run::start_threads;
 use crate::target::Target;
 use crate::watch::WATCH;
 use crate::worker::Report;
@@ -35,6 +36,8 @@ static HAS_ENTRY: AtomicBool = AtomicBool::new(false);
 pub fn child_entry() {
     HAS_ENTRY.store(true, Ordering::Relaxed);
     if std::env::var_os(CHILD).is_some() {
+        // Or `ps` and `top` would call it `exe`; only for people.
+        let _named = nix::sys::prctl::set_name(c"c10k-load");
         let _done: ExitCode = work_as_child().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
         std::process::exit(0);
     }
@@ -87,6 +90,7 @@ pub(crate) fn listen(
             Saying::Paused => Report::Paused,
             Saying::Settled => Report::Settled,
             Saying::Measured(parts) => Report::Measured(parts),
+            Saying::Closed(closed) => Report::Closed(closed),
             Saying::Failed(failure) => Report::Failed(failure.into_error(process)),
         };
         // Nobody listens any more when another one failed first.
@@ -113,9 +117,13 @@ fn work_as_child() -> io::Result<()> {
             Hand::new(&job).work(&Plan::new(load, echo, place, job.any_open))
         }
         Target::Http { host, path, .. } => {
-            let right = RightAnswer::of(load, job.expect.clone(), job.fields.clone());
-            let http = Http::new(&request_bytes(load, host, path), right);
-            Hand::new(&job).work(&Plan::new(load, http, place, job.any_open))
+            let hand = Hand::new(&job);
+            match Asking::new(load, host, path, job.right.clone()) {
+                Asking::One(one) => hand.work(&Plan::new(load, one, place, job.any_open)),
+                Asking::Several(several) => {
+                    hand.work(&Plan::new(load, several, place, job.any_open))
+                }
+            }
         }
     }
 }
@@ -157,7 +165,7 @@ impl<'a> Hand<'a> {
         gauges: &[Gauge],
         reports: &Receiver<Report>,
     ) -> io::Result<()> {
-        let (mut opened, mut parts) = (Vec::new(), Vec::new());
+        let (mut opened, mut parts, mut closed) = (Vec::new(), Vec::new(), Vec::new());
         let (mut paused, mut settled) = (0, 0);
         self.intervals = Intervals::new(self.load.interval, gauges.len());
         loop {
@@ -193,6 +201,12 @@ impl<'a> Hand<'a> {
                         self.tell_progress(gauges, true)?;
                         self.say(&Saying::Measured(std::mem::take(&mut parts)))?;
                         self.intervals = Intervals::new(self.load.interval, gauges.len());
+                    }
+                }
+                Ok(Report::Closed(more)) => {
+                    closed.extend(more);
+                    if closed.len() == gauges.len() {
+                        self.say(&Saying::Closed(std::mem::take(&mut closed)))?;
                     }
                 }
             }

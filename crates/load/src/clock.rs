@@ -1,4 +1,4 @@
-//! The two clocks: time that passes, and time that this thread used.
+//! The two clocks: time that passes, and time that this thread used; and how often it lost its CPU.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -10,6 +10,14 @@ pub(crate) fn now_ns() -> u64 {
 /// CPU time that the calling thread has used, user and system, in nanoseconds.
 pub(crate) fn thread_cpu_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::ThreadCPUTime))
+}
+
+/// How often the calling thread was taken off its CPU although it had work: something else ran there.
+pub(crate) fn thread_preemptions() -> u64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    // The kernel knows it of every thread.
+    let usage = getrusage(UsageWho::RUSAGE_THREAD);
+    usage.map_or(0, |usage| usage.involuntary_context_switches().unsigned_abs())
 }
 
 fn nanoseconds(time: Timespec) -> u64 {

@@ -68,12 +68,12 @@ impl<S: Default> Connection<S> {
         self.writing < self.asked
     }
 
-    /// The socket took `bytes` of requests of `request_size` bytes.
-    pub(crate) fn wrote(&mut self, bytes: usize, request_size: usize) {
+    /// The socket took `bytes` of requests, of which each has its `size`.
+    pub(crate) fn wrote(&mut self, bytes: usize, size: impl Fn(u64) -> usize) {
         self.offset += bytes;
         // Nearly always one whole request: no division.
-        while self.offset >= request_size {
-            self.offset -= request_size;
+        while self.offset >= size(self.writing) {
+            self.offset -= size(self.writing);
             self.writing += 1;
         }
     }

@@ -29,6 +29,7 @@ use crate::protocol::Protocol;
 use crate::random::mix;
 use crate::rest::Rests;
 use crate::tally::Tally;
+use crate::trickle::Trickle;
 use crate::window::Window;
 use crate::worker::Part;
 
@@ -68,6 +69,8 @@ pub(crate) struct Engine<'a, P: Protocol> {
     pub(crate) closing: usize,
     /// Connections at rest.
     pub(crate) rests: Rests,
+    /// Those that are slow.
+    pub(crate) trickle: Trickle<P::State>,
     /// Active connections that are not dead.
     pub(crate) living: usize,
     /// Whether the first opening is over: from then on, what breaks is opened again.
@@ -142,6 +145,7 @@ impl<'a, P: Protocol> Engine<'a, P> {
             established: 0,
             closing: 0,
             rests: Rests::new(mix(plan.seed ^ 0x7417_0E4E ^ count(thread))),
+            trickle: Trickle::new(plan, thread),
             living: connections.iter().filter(|connection| connection.active).count(),
             opened: false,
             opening: Opened::default(),
@@ -161,21 +165,26 @@ impl<'a, P: Protocol> Engine<'a, P> {
     /// Returns the time.
     pub(crate) fn turn(&mut self, buffers: &mut Buffers, wake_ns: u64) -> Result<u64, Error> {
         let now = now_ns();
+        let is_nothing_due = self.schedule.next_ns > now && self.trickle.next_ns() > now;
         if now >= self.next_sweep_ns {
             self.sweep(now);
         }
         self.open_some();
         if self.asking {
             self.wake_up(now);
-            self.start_some(STARTS_MIN.max(buffers.events.len()));
+            let starts_max = STARTS_MIN.max(buffers.events.len());
+            self.start_some(starts_max);
             self.send_due(now);
+            self.trickle_on(now, starts_max, &mut buffers.incoming);
         }
         buffers.events.clear();
-        let patience = timespec(self.patience_ns(now, wake_ns));
+        let patience_ns = self.patience_ns(now, wake_ns);
+        let patience = timespec(patience_ns);
         match epoll::wait(&self.poll, spare_capacity(&mut buffers.events), Some(&patience)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::io("failed to wait for sockets", "")(errno)),
         }
+        let has_work = !buffers.events.is_empty() || !self.unread.is_empty();
         for connection in std::mem::take(&mut self.unread) {
             self.receive(connection, true, &mut buffers.incoming);
         }
@@ -184,12 +193,15 @@ impl<'a, P: Protocol> Engine<'a, P> {
             self.on_event(event.data.u64(), event.flags, &mut buffers.incoming);
         }
         self.publish();
-        let now = now_ns();
-        // Also when no answer comes.
-        if self.window.is_cut(now) {
-            self.cut_or_close(now);
+        let end_ns = now_ns();
+        if is_nothing_due && patience_ns == 0 && !has_work && self.is_open_loop() {
+            self.window.polled(end_ns - now);
         }
-        Ok(now)
+        // Also when no answer comes.
+        if self.window.is_cut(end_ns) {
+            self.cut_or_close(end_ns);
+        }
+        Ok(end_ns)
     }
 
     /// How long the sockets may be waited for.
@@ -204,8 +216,11 @@ impl<'a, P: Protocol> Engine<'a, P> {
             }
             _ => TICK_NS,
         };
-        let until_rested =
-            if self.asking { self.rests.next_ns().saturating_sub(now) } else { TICK_NS };
+        let until_rested = if self.asking {
+            self.rests.next_ns().min(self.trickle.next_ns()).saturating_sub(now)
+        } else {
+            TICK_NS
+        };
         wake_ns.saturating_sub(now).min(until_due).min(until_rested).min(TICK_NS)
     }
 
@@ -222,6 +237,7 @@ impl<'a, P: Protocol> Engine<'a, P> {
         self.free.clear();
         self.rests.clear();
         self.schedule.restart(now);
+        self.trickle.resume(now);
         if self.is_open_loop() {
             while self.next_start < self.connections.len() {
                 self.start_next();
@@ -282,10 +298,13 @@ impl<'a, P: Protocol> Engine<'a, P> {
             verified,
             duration_ns: window.duration_ns,
             cpu_ns: window.cpu_ns,
+            polled_ns: window.polled_ns,
+            preempted: window.preempted,
             edges_cpu_ns: window.edges_cpu_ns,
             edges_answers: window.edges_answers,
             interrupted: window.interrupted,
             all_dead: window.all_dead,
+            slow: self.trickle.take_seen(),
             ..Part::of(tally)
         }
     }

@@ -23,7 +23,11 @@ impl<P: Protocol> Engine<'_, P> {
     /// A socket is ready; `data` is what it was registered with.
     pub(crate) fn on_event(&mut self, data: u64, flags: EventFlags, incoming: &mut [u8]) {
         let connection = index(data & u64::from(u32::MAX));
-        let slot = &self.connections[connection];
+        let Some(slot) = self.connections.get(connection) else {
+            // The slow ones are numbered after the others.
+            let place = connection - self.connections.len();
+            return self.on_slow_event(place, data >> 32, flags, incoming);
+        };
         if u64::from(slot.generation) != data >> 32 {
             return;
         }
@@ -240,7 +244,7 @@ impl<P: Protocol> Engine<'_, P> {
             match send(socket, bytes, SendFlags::NOSIGNAL) {
                 Ok(sent) => {
                     let is_short = sent < bytes.len();
-                    slot.wrote(sent, protocol.request_size());
+                    slot.wrote(sent, |message| protocol.request_size(ask.connection, message));
                     if is_short {
                         return;
                     }
@@ -263,7 +267,9 @@ impl<P: Protocol> Engine<'_, P> {
         if slot.in_flight() == 0 {
             return self.on_broken(connection, ErrorKind::Closed);
         }
-        match self.plan.protocol.end(&mut slot.state) {
+        let asked =
+            Asked { connection: slot.id, message: slot.answered, requests: slot.in_flight() };
+        match self.plan.protocol.end(&mut slot.state, asked) {
             Taken::Answer(answer) => {
                 self.on_answer(connection, answer, now);
                 self.on_last_answer(connection);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use contract::response::{Expect as BodyExpected, ResponseEvent, ResponseParser};
 
+use crate::http::{Field, Known};
 use crate::number::count;
 use crate::options::{Body, Expect, Load};
-use crate::protocol::{Field, RightAnswer};
 use crate::summing::Before;
 
 /// Longest body that is kept to be compared; of a longer one only the length is verified.
@@ -26,14 +26,40 @@ struct Learnt {
     warning: Option<String>,
 }
 
-/// What a right HTTP answer is: as given, or learnt.
-pub(crate) fn right_answer(load: &Load, addr: SocketAddr, request: &[u8]) -> (RightAnswer, Before) {
+/// What the right answers are to each of `requests`, a path and its bytes: as given, or learnt.
+pub(crate) fn right_answers(
+    load: &Load,
+    addr: SocketAddr,
+    requests: &[(String, Vec<u8>)],
+) -> (Vec<Known>, Before) {
+    let mut before = Before::default();
+    let mut expected = Vec::new();
+    let mut right = Vec::new();
+    let others = load.alternatives.iter().map(|other| &other.expect);
+    for ((path, request), expect) in requests.iter().zip([&load.expect].into_iter().chain(others)) {
+        let (known, one) = right_answer(load, expect.as_ref(), addr, request);
+        let name = if requests.len() > 1 { format!("{path}: ") } else { String::new() };
+        expected.push(format!("{name}{}", one.expected));
+        before.requests_sent += one.requests_sent;
+        before.warnings.extend(one.warnings.iter().map(|warning| format!("{name}{warning}")));
+        right.push(known);
+    }
+    before.expected = expected.join("; ");
+    (right, before)
+}
+
+fn right_answer(
+    load: &Load,
+    expect: Option<&Expect>,
+    addr: SocketAddr,
+    request: &[u8],
+) -> (Known, Before) {
     let kind = load.request.answer_kind();
     let given = load.expect_headers.iter();
     let mut fields: Vec<Field> = given.map(|(name, value)| Field::new(name, value)).collect();
-    if let Some(expect) = &load.expect {
+    if let Some(expect) = expect {
         let before = Before { expected: describe(expect, &fields), ..Before::default() };
-        return (RightAnswer { kind, expect: expect.clone(), fields }, before);
+        return (Known { expect: expect.clone(), fields }, before);
     }
     let learnt = learn(addr, request, kind, load.timeout);
     for field in learnt.fields {
@@ -47,7 +73,7 @@ pub(crate) fn right_answer(load: &Load, addr: SocketAddr, request: &[u8]) -> (Ri
         warnings: learnt.warning.into_iter().collect(),
         ..Before::default()
     };
-    (RightAnswer { kind, expect: learnt.expect, fields }, before)
+    (Known { expect: learnt.expect, fields }, before)
 }
 
 /// The expectation in words.

@@ -29,8 +29,8 @@
 //! What it promises:
 //!
 //! - Every answer is verified: status, header fields, length, every byte of the body, order, and that nothing follows it.
-//!   What fails has a name, [`ErrorKind`]. Each message of an echo differs from every other; the answers to one HTTP
-//!   request are all alike, so that their order cannot show.
+//!   What fails has a name, [`ErrorKind`]. Each message of an echo differs from every other. The answers to one HTTP
+//!   request are all alike; where their order is to show, [`Load::alternatives`] are asked for in turn.
 //! - Whatever a server sends ends in an answer or in an error, within bounded memory and the timeout.
 //! - One read and one write a request, no `epoll_ctl` after opening, no allocation a request.
 //! - A broken connection is reopened once for each time that it breaks; when the reopening fails it is dead, and
@@ -38,6 +38,7 @@
 //! - Latency counts from the intended start of a request, service time from its send; in a closed loop they are one.
 
 mod accept_queue;
+mod asking;
 mod check;
 mod child;
 mod clock;
@@ -47,6 +48,7 @@ mod engine;
 mod error;
 mod exchange;
 mod gate;
+mod http;
 mod interval;
 mod learn;
 mod life;
@@ -65,11 +67,14 @@ mod random;
 mod request;
 mod rest;
 mod run;
+mod several;
+mod slow;
 mod steps;
 mod summing;
 mod tally;
 mod target;
 mod threshold;
+mod trickle;
 mod watch;
 mod window;
 pub mod words;
@@ -83,8 +88,9 @@ pub use limit::{processes_for, raise_descriptor_limit};
 pub use observer::{Event, Observer, Stop};
 pub use options::{Body, Expect, Load, Pace, Until, Warmup};
 pub use outcome::{ConnectionRequests, InFlight, Outcome};
-pub use request::Request;
+pub use request::{Alternative, Request};
 pub use run::{run, run_steps};
+pub use slow::{Slow, SlowKind, SlowSeen};
 pub use steps::Step;
 pub use target::{Target, TargetError};
 pub use threshold::{Threshold, ThresholdError};

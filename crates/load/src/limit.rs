@@ -46,7 +46,7 @@ pub(crate) fn reserve_descriptors(connections: usize) {
 
 /// The error for a limit that stopped the opening after `established` connections of this thread.
 pub(crate) fn reached<P>(kind: ErrorKind, established: usize, plan: &Plan<P>) -> Error {
-    let total = plan.connections;
+    let total = plan.all_connections();
     // Threads open side by side, so the others have opened about as many.
     let connection = (established * plan.threads_total + 1).min(total);
     let (reason, remedy) = match kind {

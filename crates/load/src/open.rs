@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_tcp_nodelay, socket_error};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_tcp_nodelay, socket_error};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, ipproto, socket_with};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::gate::{CONNECTS_MAX, Gate};
 use crate::life::Opening;
 use crate::number::count;
+use crate::plan::Plan;
 use crate::protocol::Protocol;
 
 /// Bounds of the time between two looks for what takes too long.
@@ -26,9 +27,47 @@ const RETRY_NS: u64 = 10_000_000;
 /// back for a second.
 const FAILURES_MAX: u8 = 8;
 
+/// Receive buffer of a slow reader, bytes; the kernel doubles it, and has a least of its own near that.
+const RECEIVE_SIZE_SMALL: usize = 2048;
+
 /// Names the connection and which of its sockets.
-fn event_data(connection: usize, generation: u32) -> epoll::EventData {
+pub(crate) fn event_data(connection: usize, generation: u32) -> epoll::EventData {
     epoll::EventData::new_u64(u64::from(generation) << 32 | count(connection))
+}
+
+/// Makes a socket that connects, and registers it, once and for all; `is_small` gives it a receive buffer as small as can
+/// be.
+pub(crate) fn open_socket<P>(
+    plan: &Plan<P>,
+    poll: &OwnedFd,
+    id: u64,
+    (data, interest): (epoll::EventData, epoll::EventFlags),
+    is_small: bool,
+) -> Result<OwnedFd, Errno> {
+    let family = if plan.addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    set_tcp_nodelay(&socket, true)?;
+    if is_small {
+        // The window is agreed upon in the handshake.
+        set_socket_recv_buffer_size(&socket, RECEIVE_SIZE_SMALL)?;
+    }
+    if let Some(source) = plan.source(id) {
+        // The port is chosen at connect, when the destination is known; otherwise a port serves one destination.
+        nix::sys::socket::setsockopt(
+            &socket,
+            nix::sys::socket::sockopt::IpBindAddressNoPort,
+            &true,
+        )
+        .map_err(|errno| Errno::from_io_error(&errno.into()).unwrap_or(Errno::INVAL))?;
+        bind(&socket, &source)?;
+    }
+    match connect(&socket, &plan.addr) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(errno) => return Err(errno),
+    }
+    epoll::add(poll, &socket, data, interest)?;
+    Ok(socket)
 }
 
 /// What the opening came to in one thread.
@@ -46,7 +85,24 @@ pub(crate) struct Opened {
     pub(crate) greeted: usize,
 }
 
+/// When one thread closed its connections.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Closed {
+    pub(crate) begun_ns: u64,
+    pub(crate) ended_ns: u64,
+}
+
 impl<P: Protocol> Engine<'_, P> {
+    /// Closes all connections of this thread, at the end.
+    pub(crate) fn close_all(&mut self) -> Closed {
+        let begun_ns = now_ns();
+        for slot in &mut self.connections {
+            slot.phase = Phase::Dead;
+        }
+        self.trickle.close_all();
+        Closed { begun_ns, ended_ns: now_ns() }
+    }
+
     /// Opens all connections of this thread.
     pub(crate) fn open(&mut self, buffers: &mut Buffers) -> Result<(), Error> {
         let begun_ns = now_ns();
@@ -82,6 +138,7 @@ impl<P: Protocol> Engine<'_, P> {
                 }
             }
         }
+        self.open_slow(buffers)?;
         self.opened = true;
         self.opening.established = self.established;
         self.opening.queue_stuck = gate.is_stuck();
@@ -120,35 +177,15 @@ impl<P: Protocol> Engine<'_, P> {
         }
     }
 
-    /// Makes a socket that connects, and registers it, once and for all.
     fn connect(&mut self, connection: usize) -> Result<OwnedFd, Errno> {
-        let plan = self.plan;
-        let family = if plan.addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
-        set_tcp_nodelay(&socket, true)?;
-        if let Some(source) = plan.source(self.connections[connection].id) {
-            // The port is chosen at connect, when the destination is known; otherwise a port serves one destination.
-            nix::sys::socket::setsockopt(
-                &socket,
-                nix::sys::socket::sockopt::IpBindAddressNoPort,
-                &true,
-            )
-            .map_err(|errno| Errno::from_io_error(&errno.into()).unwrap_or(Errno::INVAL))?;
-            bind(&socket, &source)?;
-        }
-        match connect(&socket, &plan.addr) {
-            Ok(()) | Err(Errno::INPROGRESS) => {}
-            Err(errno) => return Err(errno),
-        }
         let interest = epoll::EventFlags::IN
             | epoll::EventFlags::OUT
             | epoll::EventFlags::RDHUP
             | epoll::EventFlags::ET;
         let slot = &mut self.connections[connection];
         slot.generation = slot.generation.wrapping_add(1);
-        epoll::add(&self.poll, &socket, event_data(connection, slot.generation), interest)?;
-        Ok(socket)
+        let data = event_data(connection, slot.generation);
+        open_socket(self.plan, &self.poll, slot.id, (data, interest), false)
     }
 
     /// The handshake is over, one way or the other.

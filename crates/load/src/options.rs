@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::life::{Churn, Opening, Think};
-use crate::request::Request;
+use crate::request::{Alternative, Request};
+use crate::slow::Slow;
 use crate::target::Target;
 
 /// A load: whom to ask, over how many connections, at what pace, until when.
@@ -35,6 +36,8 @@ pub struct Load {
     pub churn: Option<Churn>,
     /// Closed loops: how long a connection rests between an answer and its next request. `None`: not at all.
     pub think: Option<Think>,
+    /// Slow clients beside these connections. `None`: none.
+    pub slow: Option<Slow>,
     /// Connections that send, chosen evenly by `seed`; the others stay open and idle. `None`: all of them.
     pub active: Option<usize>,
     /// When the next request is due.
@@ -68,6 +71,9 @@ pub struct Load {
     pub expect_headers: Vec<(String, String)>,
     /// How HTTP is asked.
     pub request: Request,
+    /// Further paths of an HTTP target, at most 15, asked for in turn: `/a`, `/b`, `/a`, ... on each connection. Each
+    /// answer is held against its own, so that one in another's place shows. Empty: the target's path alone.
+    pub alternatives: Vec<Alternative>,
     /// Cut the window into stretches of this length, at least 10 ms, and tell them to
     /// [`Observer::interval`](crate::Observer::interval). `None`: the window is one.
     pub interval: Option<Duration>,
@@ -84,6 +90,7 @@ impl Load {
             greet: false,
             churn: None,
             think: None,
+            slow: None,
             active: None,
             pace: Pace::Closed,
             until: Until::Duration(Duration::from_secs(10)),
@@ -99,8 +106,15 @@ impl Load {
             expect: None,
             expect_headers: Vec::new(),
             request: Request::default(),
+            alternatives: Vec::new(),
             interval: None,
         }
+    }
+
+    /// Connections in all: `connections`, and the slow ones.
+    #[must_use]
+    pub fn all_connections(&self) -> usize {
+        self.connections.saturating_add(self.slow.map_or(0, |slow| slow.connections))
     }
 
     /// Connections that send: `active`, at most `connections`.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::error::ErrorKind;
 use crate::number::{count, float, ns};
 use crate::options::Pace;
+use crate::slow::SlowSeen;
 
 /// What a run measured. Unless it says otherwise, a figure is of the window.
 ///
@@ -74,6 +75,8 @@ pub struct Outcome {
     pub reopened: u64,
     /// Connections that broke and could not be opened again, over the whole run.
     pub dead: u64,
+    /// What became of the slow connections; `None` when there were to be none.
+    pub slow: Option<SlowSeen>,
     /// Verified answers for each active connection.
     pub connection_requests: ConnectionRequests,
     /// Jain's fairness index over the active connections, 1/n to 1; `None` without an answer.
@@ -94,6 +97,9 @@ pub struct Outcome {
     /// From the beginning of a connection's handshake to its first answer, ns; of the greeted ones.
     #[serde(rename = "greeting_ns", serialize_with = "distribution")]
     pub greeting: Histogram<u64>,
+    /// Time to close all connections in the end; after the last step, and `None` before.
+    #[serde(rename = "close_s", serialize_with = "maybe_seconds")]
+    pub close_time: Option<Duration>,
     /// Length of the warm-up.
     #[serde(rename = "warmup_s", serialize_with = "seconds")]
     pub warmup_time: Duration,
@@ -101,13 +107,20 @@ pub struct Outcome {
     pub warmup_converged: bool,
     /// CPU time of the generator's threads between the edges, ns.
     pub generator_cpu_ns: u64,
-    /// Share of its CPUs that the generator used inside the window, 0 to 1.
+    /// Share of its CPUs that the generator needed inside the window, 0 to 1: what it used, less what it polled.
     pub generator_cpu_share: f64,
+    /// Open loops: share of its CPUs that the generator spent polling for the moment of the next request, with nothing
+    /// else to do. A timer would be later than that; the time is free as soon as there is work.
+    pub generator_polled_share: f64,
+    /// Times that a thread of the generator lost its CPU to something else inside the window, although it had work: what
+    /// is late by that is neither the server's doing nor the generator's.
+    pub generator_preempted: u64,
     /// Processes that sent.
     pub processes: usize,
     /// Threads that sent, over all processes.
     pub threads: usize,
-    /// The generator was the bottleneck: more than 90 % of its CPUs in a closed loop, or sent late in an open one.
+    /// The generator was the bottleneck: it needed more than 90 % of its CPUs, or, in an open loop, one request in a
+    /// hundred went out more than 1 ms late although a connection was free. A slow server never raises this.
     pub saturated: bool,
     /// Open loops: from when a request was due until it was sent, ns; the spread around the schedule, waiting for a
     /// free connection included.
@@ -175,6 +188,7 @@ impl Default for Outcome {
             served: 0,
             reopened: 0,
             dead: 0,
+            slow: None,
             connection_requests: ConnectionRequests::default(),
             jain_index: None,
             open_time: Duration::ZERO,
@@ -184,10 +198,13 @@ impl Default for Outcome {
             greeted_time: None,
             greeting: empty(),
             always_asking: true,
+            close_time: None,
             warmup_time: Duration::ZERO,
             warmup_converged: false,
             generator_cpu_ns: 0,
             generator_cpu_share: 0.0,
+            generator_polled_share: 0.0,
+            generator_preempted: 0,
             processes: 1,
             threads: 0,
             saturated: false,

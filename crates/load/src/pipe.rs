@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
-use crate::open::Opened;
-use crate::options::{Expect, Load};
-use crate::protocol::Field;
+use crate::http::Known;
+use crate::open::{Closed, Opened};
+use crate::options::Load;
 use crate::worker::{Part, Word};
 
 /// The first line to a child: its share of the load.
@@ -19,9 +19,8 @@ pub(crate) struct Job {
     pub(crate) process: usize,
     /// Whether there is an open loop among the steps.
     pub(crate) any_open: bool,
-    /// What was learnt; nothing for an echo.
-    pub(crate) expect: Option<Expect>,
-    pub(crate) fields: Vec<Field>,
+    /// The right answers to each request; nothing for an echo.
+    pub(crate) right: Vec<Known>,
 }
 
 /// Every later line to a child.
@@ -42,6 +41,7 @@ pub(crate) enum Saying {
     Paused,
     Settled,
     Measured(Vec<Part>),
+    Closed(Vec<Closed>),
     Failed(Failure),
 }
 

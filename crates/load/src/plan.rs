@@ -9,6 +9,7 @@ use crate::life::{Churn, Opening, Think};
 use crate::number::{count, index, ns};
 use crate::observer::Stop;
 use crate::options::{Load, Until};
+use crate::slow::Slow;
 
 /// Ports that the kernel hands out, unless it says otherwise.
 const PORTS_DEFAULT: usize = 28_232;
@@ -37,6 +38,7 @@ pub(crate) struct Plan<P> {
     pub(crate) greet: bool,
     pub(crate) churn: Option<Churn>,
     pub(crate) think: Option<Think>,
+    pub(crate) slow: Option<Slow>,
     /// Which connections send.
     pub(crate) active: Vec<bool>,
     pub(crate) depth: usize,
@@ -82,6 +84,7 @@ impl<P> Plan<P> {
             greet: load.greet,
             churn: load.churn,
             think: load.think,
+            slow: load.slow,
             active: crate::random::choose(load.active(), load.connections, load.seed),
             depth: load.pipeline,
             timeout_ns: ns(load.timeout),
@@ -92,6 +95,11 @@ impl<P> Plan<P> {
             // On a machine with one CPU, polling would take it from the server.
             spin_ns: if online_cpus() > 1 { SPIN_NS } else { 0 },
         }
+    }
+
+    /// Connections of the run, the slow ones too.
+    pub(crate) fn all_connections(&self) -> usize {
+        self.connections + self.slow.map_or(0, |slow| slow.connections)
     }
 
     /// Threads of this process.
@@ -120,7 +128,7 @@ fn online_cpus() -> i64 {
 /// Ports that a load uses at one time.
 fn ports(load: &Load) -> usize {
     let resting = if load.churn == Some(Churn::Client) { PORTS_RESTING } else { 0 };
-    load.connections + resting
+    load.all_connections() + resting
 }
 
 /// The sources that were given, or as many of 127.0.0.0/8 as there are `ports` needed.

@@ -4,6 +4,9 @@ use contract::response::Expect as BodyExpected;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::options::Expect;
+use crate::several::REQUESTS_MAX;
+use crate::target::{Target, check_path};
 
 /// Fields that this crate writes itself, or that would change where a message ends.
 const OWN_FIELDS: [&str; 4] = ["content-length", "transfer-encoding", "expect", "upgrade"];
@@ -29,6 +32,16 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body; not empty means that its length is said.
     pub body: Vec<u8>,
+}
+
+/// Another path that is asked for in turn with the target's, in the same way; see
+/// [`Load::alternatives`](crate::Load::alternatives).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// Path and query, beginning with `/`.
+    pub path: String,
+    /// What a right answer is; `None`: learnt, as [`Load::expect`](crate::Load::expect).
+    pub expect: Option<Expect>,
 }
 
 impl Default for Request {
@@ -79,6 +92,23 @@ impl Request {
         }
         Ok(())
     }
+}
+
+/// Refuses paths that cannot be asked for in turn with the target's.
+pub(crate) fn check_alternatives(target: &Target, others: &[Alternative]) -> Result<(), Error> {
+    let usage = |why: String| Err(Error::Usage(why));
+    if matches!(target, Target::Echo { .. }) && !others.is_empty() {
+        return usage("paths for an echo, which has none; give an http:// target".to_owned());
+    }
+    if others.len() >= REQUESTS_MAX {
+        return usage(format!("too many paths; give at most {}", REQUESTS_MAX - 1));
+    }
+    let wrong = |path: &str| match check_path(path) {
+        Ok(()) if path.starts_with('/') => None,
+        Ok(()) => Some(format!("the path `{path}` does not begin with `/`; give such as /x")),
+        Err(why) => Some(format!("`{}` {why}", path.escape_debug())),
+    };
+    others.iter().find_map(|other| wrong(&other.path)).map_or(Ok(()), usage)
 }
 
 /// Refuses a field that would end early or be another one.

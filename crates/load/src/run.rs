@@ -4,19 +4,19 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
+use crate::asking::{Asking, requests};
 use crate::check::{RATE_MAX, check};
 use crate::child;
 use crate::crew::{Crew, Joint, Voice};
 use crate::error::Error;
-use crate::learn::right_answer;
-use crate::life::Churn;
+use crate::learn::right_answers;
 use crate::observer::{Observer, Stop};
 use crate::options::Load;
 use crate::outcome::Outcome;
 use crate::pattern::Pattern;
 use crate::pipe::Job;
 use crate::plan::{Gauge, Place, Plan, Signals};
-use crate::protocol::{Echo, Http, Protocol, RightAnswer};
+use crate::protocol::{Echo, Protocol};
 use crate::steps::{Step, any_open, complete};
 use crate::summing::Before;
 use crate::target::Target;
@@ -72,36 +72,23 @@ pub fn run_steps(
 ) -> Result<Vec<Outcome>, Error> {
     check(load)?;
     let steps = &complete(steps, RATE_MAX)?;
-    let job = |expect, fields| Job {
-        load: load.clone(),
-        process: 0,
-        any_open: any_open(steps),
-        expect,
-        fields,
-    };
+    let job = |right| Job { load: load.clone(), process: 0, any_open: any_open(steps), right };
     match &load.target {
         Target::Echo { .. } => {
             let expected = "the bytes that were sent".to_owned();
             let before = Before { expected, ..Before::default() };
             let echo = Echo(Pattern::new(load.size, load.seed));
-            drive(echo, job(None, Vec::new()), steps, observer, stop, before)
+            drive(echo, job(Vec::new()), steps, observer, stop, before)
         }
         Target::Http { host, addr, path } => {
-            let request = request_bytes(load, host, path);
-            let (right, before) = right_answer(load, *addr, &request);
-            let job = job(Some(right.expect.clone()), right.fields.clone());
-            drive(Http::new(&request, right), job, steps, observer, stop, before)
+            let (right, before) = right_answers(load, *addr, &requests(load, host, path));
+            let job = job(right.clone());
+            match Asking::new(load, host, path, right) {
+                Asking::One(one) => drive(one, job, steps, observer, stop, before),
+                Asking::Several(several) => drive(several, job, steps, observer, stop, before),
+            }
         }
     }
-}
-
-/// What is sent, again and again.
-pub(crate) fn request_bytes(load: &Load, host: &str, path: &str) -> Vec<u8> {
-    let mut request = load.request.clone();
-    if load.churn == Some(Churn::Server) {
-        request.headers.push(("Connection".to_owned(), "close".to_owned()));
-    }
-    request.bytes(host, path)
 }
 
 fn drive<P: Protocol>(
@@ -139,7 +126,7 @@ pub(crate) fn start_threads<'scope, 'env, P: Protocol>(
     gauges: &'env [Gauge],
     report: &Sender<Report>,
 ) -> Result<(Vec<Joint>, Vec<ScopedJoinHandle<'scope, ()>>), Error> {
-    crate::limit::reserve_descriptors(plan.connections.div_ceil(plan.processes));
+    crate::limit::reserve_descriptors(plan.all_connections().div_ceil(plan.processes));
     let (mut joints, mut threads) = (Vec::new(), Vec::new());
     for (thread, gauge) in gauges.iter().enumerate() {
         let (sender, words) = channel();
@@ -188,16 +175,4 @@ fn drive_children(
         let crew = child::crew(&gauges, &signals, reports, joints);
         Watch { crew, observer }.lead(&plan, &job.load, steps, before)
     })
-}
-
-impl RightAnswer {
-    /// What a child is told of it.
-    pub(crate) fn of(
-        load: &Load,
-        expect: Option<crate::options::Expect>,
-        fields: Vec<crate::protocol::Field>,
-    ) -> Self {
-        let any = crate::options::Expect { status: None, body: crate::options::Body::Any };
-        Self { kind: load.request.answer_kind(), expect: expect.unwrap_or(any), fields }
-    }
 }

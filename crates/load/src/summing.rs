@@ -8,10 +8,11 @@ use crate::open::Opened;
 use crate::options::Pace;
 use crate::outcome::{ConnectionRequests, Outcome};
 use crate::plan::Plan;
+use crate::slow::{Slow, SlowSeen};
 use crate::tally::Tally;
 use crate::worker::Part;
 
-/// Above this share of its CPUs a closed loop measures the generator.
+/// Above this share of its CPUs a run measures the generator.
 const SATURATED_SHARE: f64 = 0.9;
 /// An open loop that sends later than this although a connection is free measures the generator, ns.
 const LATE_NS_MAX: u64 = 1_000_000;
@@ -95,8 +96,10 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, pace: Pace, parts: Vec<
     // Threads that share a CPU cannot use more than that.
     let cpu_available_ns = in_windows_ns.min(duration_ns.saturating_mul(count(plan.cpus_total)));
     let cpu_ns: u64 = parts.iter().map(|part| part.cpu_ns).sum();
-    let cpu_share =
-        if cpu_available_ns == 0 { 0.0 } else { float(cpu_ns) / float(cpu_available_ns) };
+    let polled_ns: u64 = parts.iter().map(|part| part.polled_ns.min(part.cpu_ns)).sum();
+    let share =
+        |ns: u64| if cpu_available_ns == 0 { 0.0 } else { float(ns) / float(cpu_available_ns) };
+    let cpu_share = share(cpu_ns - polled_ns);
     let late_ns_p99 = tally.late_while_free.as_ref().map(|late| late.value_at_quantile(0.99));
     let verified: Vec<u64> = parts.iter().flat_map(|part| part.verified.iter().copied()).collect();
     let (connection_requests, jain_index) = fairness(verified);
@@ -123,6 +126,7 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, pace: Pace, parts: Vec<
         served: connection_requests.served,
         reopened: tally.reopened,
         dead: tally.dead,
+        slow: plan.slow.map(|slow| slow_seen(slow, &parts)),
         connection_requests: connection_requests.counts,
         jain_index,
         open_time: before.open_time,
@@ -131,14 +135,17 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, pace: Pace, parts: Vec<
         greeted: before.greeted,
         greeted_time: before.greeted_time,
         greeting: tally.greeting,
+        close_time: None,
         always_asking: plan.churn.is_none() && plan.think.is_none(),
         warmup_time: before.warmup_time,
         warmup_converged: before.warmup_converged,
         generator_cpu_ns: parts.iter().map(|part| part.edges_cpu_ns).sum(),
         generator_cpu_share: cpu_share,
+        generator_polled_share: share(polled_ns),
+        generator_preempted: parts.iter().map(|part| part.preempted).sum(),
         processes: plan.processes,
         threads: plan.threads_total,
-        saturated: late_ns_p99.map_or(cpu_share > SATURATED_SHARE, |late_ns| late_ns > LATE_NS_MAX),
+        saturated: cpu_share > SATURATED_SHARE || late_ns_p99 > Some(LATE_NS_MAX),
         send_lateness: tally.send_lateness,
         send_lateness_while_free: tally.late_while_free,
         late_while_free_ns_p99: late_ns_p99,
@@ -151,6 +158,14 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, pace: Pace, parts: Vec<
     outcome
 }
 
+fn slow_seen(slow: Slow, parts: &[Part]) -> SlowSeen {
+    let all = SlowSeen { connections: slow.connections, ..SlowSeen::default() };
+    parts.iter().fold(all, |mut all, part| {
+        all.merge(&part.slow);
+        all
+    })
+}
+
 fn warnings(outcome: &Outcome, all_dead: bool) -> Vec<String> {
     let dead = format!("{} connections broke and could not be opened again", outcome.dead);
     let unserved = format!(
@@ -159,13 +174,24 @@ fn warnings(outcome: &Outcome, all_dead: bool) -> Vec<String> {
         outcome.active
     );
     let cpu =
-        format!("the generator used {:.0} % of its CPUs", outcome.generator_cpu_share * 100.0);
+        format!("the generator needed {:.0} % of its CPUs", outcome.generator_cpu_share * 100.0);
     let late_us = outcome.late_while_free_ns_p99.unwrap_or(0) / 1_000;
-    let late = format!("requests were sent {late_us} us late (p99) although a connection was free");
+    let preempted = match outcome.generator_preempted {
+        0 => String::new(),
+        times => format!(", and its threads lost their CPU {times} times"),
+    };
+    let late = format!(
+        "requests were sent {late_us} us late (p99) although a connection was free{preempted}"
+    );
     let bound =
         "these figures are the generator's and not the server's; give it more threads and CPUs";
     let cold = "the rate still changed when the warm-up ended; give a longer one";
+    let behind = outcome.slow.as_ref().map_or(0, |slow| slow.fell_behind);
     let list = [
+        (
+            behind > 0,
+            format!("the slow clients fell behind {behind} times; give more threads and CPUs"),
+        ),
         (outcome.dead > 0, dead),
         (all_dead, "the window ended early: every connection of a thread was dead".to_owned()),
         (outcome.served < outcome.active && outcome.requests > 0, unserved),
@@ -174,8 +200,8 @@ fn warnings(outcome: &Outcome, all_dead: bool) -> Vec<String> {
             "not one right answer came inside the window".to_owned(),
         ),
         (!outcome.warmup_converged, cold.to_owned()),
-        (outcome.saturated && outcome.late_while_free_ns_p99.is_none(), format!("{cpu}: {bound}")),
-        (outcome.saturated && outcome.late_while_free_ns_p99.is_some(), format!("{late}: {bound}")),
+        (outcome.generator_cpu_share > SATURATED_SHARE, format!("{cpu}: {bound}")),
+        (outcome.late_while_free_ns_p99 > Some(LATE_NS_MAX), format!("{late}: {bound}")),
     ];
     list.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning).collect()
 }
@@ -202,6 +228,46 @@ fn fairness(mut verified: Vec<u64>) -> (Counts, Option<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A window of a second on one CPU, with so much of it used and polled, and every request so late.
+    fn of_a_second(pace: Pace, cpu_ms: u64, polled_ms: u64, late_us: u64) -> Outcome {
+        let target = crate::Target::parse("echo://127.0.0.1:9").unwrap();
+        let load = crate::Load { cpus: vec![0], ..crate::Load::new(target, 1) };
+        let plan = Plan::new(&load, (), crate::plan::Place { process: 0 }, true);
+        let mut tally = Tally::new(pace != Pace::Closed);
+        tally.sent_late(1_000, 0, 1_000 + late_us * 1_000);
+        let part = Part {
+            duration_ns: 1_000_000_000,
+            cpu_ns: cpu_ms * 1_000_000,
+            polled_ns: polled_ms * 1_000_000,
+            ..Part::of(tally)
+        };
+        sum_up(&plan, &Before::default(), pace, vec![part])
+    }
+
+    #[test]
+    fn a_generator_that_is_the_bottleneck_says_so_and_why() {
+        let why = |outcome: &Outcome| {
+            let is_why = |warning: &&String| warning.contains("figures are the generator's");
+            let mut whys = outcome.warnings.iter().filter(is_why);
+            let first = whys.next().map(|why| why.split(':').next().unwrap_or_default().to_owned());
+            assert_eq!(outcome.saturated, first.is_some());
+            (first, whys.count())
+        };
+        let needed = |percent| Some(format!("the generator needed {percent} % of its CPUs"));
+        let late = "requests were sent 1500 us late (p99) although a connection was free";
+        for open in [Pace::Rate(1.0), Pace::Poisson(1.0)] {
+            assert_eq!(why(&of_a_second(open, 1_000, 980, 20)), (None, 0), "it only polled");
+            assert_eq!(why(&of_a_second(open, 950, 20, 20)), (needed(93), 0));
+            let (first, more) = why(&of_a_second(open, 500, 0, 1_500));
+            assert!(first.is_some_and(|why| why == late) && more == 0);
+            assert_eq!(why(&of_a_second(open, 950, 0, 1_500)), (needed(95), 1), "both");
+        }
+        assert_eq!(why(&of_a_second(Pace::Closed, 950, 0, 0)), (needed(95), 0));
+        assert_eq!(why(&of_a_second(Pace::Closed, 900, 0, 0)), (None, 0));
+        let polled = of_a_second(Pace::Rate(1.0), 1_000, 980, 20).generator_polled_share;
+        assert!((polled - 0.98).abs() < 1e-9);
+    }
 
     #[test]
     fn equal_shares_have_index_one() {

@@ -119,16 +119,10 @@ fn split(url: &str) -> Result<Parts<'_>, TargetError> {
     };
     let rest = rest.split('#').next().unwrap_or(rest);
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(fail(
-            "has a blank or another character in its path that must be percent-encoded",
-        ));
-    }
     if path.len() > PATH_SIZE_MAX {
-        return Err(TargetError(format!(
-            "the path is longer than {PATH_SIZE_MAX} bytes; give a shorter one"
-        )));
+        return Err(TargetError("the path is longer than 8,192 bytes; give a shorter one".into()));
     }
+    check_path(path).map_err(fail)?;
     if echo && !path.trim_matches('/').is_empty() {
         return Err(fail("has a path, and an echo has none"));
     }
@@ -144,6 +138,17 @@ fn split(url: &str) -> Result<Parts<'_>, TargetError> {
         None => 80,
     };
     Ok(Parts { echo, host, port, path })
+}
+
+/// Says what is wrong with a path and query.
+pub(crate) fn check_path(path: &str) -> Result<(), &'static str> {
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("has a blank or another character in its path that must be percent-encoded");
+    }
+    if path.len() > PATH_SIZE_MAX {
+        return Err("has a path of more than 8,192 bytes");
+    }
+    Ok(())
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`.

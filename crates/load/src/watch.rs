@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::interval::Intervals;
 use crate::number::{float, index, ns};
 use crate::observer::{Event, Observer};
-use crate::open::Opened;
+use crate::open::{Closed, Opened};
 use crate::options::{Load, Pace};
 use crate::outcome::Outcome;
 use crate::plan::{Gauge, Plan};
@@ -64,8 +64,27 @@ impl Watch<'_> {
             }
             before.next_step();
         }
-        self.crew.tell(Word::End);
+        self.close(&mut outcomes);
         Ok(outcomes)
+    }
+
+    /// Lets all connections be closed, which the last outcome tells. What was measured stands, whatever comes of it.
+    fn close(&mut self, outcomes: &mut [Outcome]) {
+        self.crew.tell(Word::End);
+        let mut closed: Vec<Closed> = Vec::new();
+        let take = |report| {
+            if let Report::Closed(parts) = report {
+                closed.extend(parts);
+            }
+        };
+        let all = self.gather(take, |_| {});
+        let begun_ns = closed.iter().map(|part| part.begun_ns).min();
+        let ended_ns = closed.iter().map(|part| part.ended_ns).max();
+        if let (Ok(()), Some(last), Some(begun), Some(ended)) =
+            (all, outcomes.last_mut(), begun_ns, ended_ns)
+        {
+            last.close_time = Some(Duration::from_nanos(ended - begun));
+        }
     }
 
     fn open<P>(&mut self, plan: &Plan<P>, before: &mut Before) -> Result<(), Error> {

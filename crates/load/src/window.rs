@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::clock::{now_ns, thread_cpu_ns};
+use crate::clock::{now_ns, thread_cpu_ns, thread_preemptions};
 use crate::connection::Connection;
 use crate::engine::{Buffers, Engine};
 use crate::error::Error;
@@ -17,6 +17,8 @@ const DRAIN_NS_MAX: u64 = 2_000_000_000;
 /// A pause begins when no answer has come for this long, even if some are missing: a connection that is never served
 /// would hold it up for ever. Servers that were seen to take longer are given twice the time they took.
 const SILENCE_NS_MIN: u64 = 200_000_000;
+/// A turn without anything to do that takes longer than this was interrupted: the time was not this thread's.
+const TURN_NS_MAX: u64 = 20_000;
 
 /// One thread's window.
 #[derive(Debug)]
@@ -31,6 +33,10 @@ pub(crate) struct Window {
     pub(crate) duration_ns: u64,
     /// CPU time of this thread inside the window.
     pub(crate) cpu_ns: u64,
+    /// Of that, what an open loop spent polling for the moment of its next request, with nothing else to do.
+    pub(crate) polled_ns: u64,
+    /// How often this thread lost its CPU inside the window.
+    pub(crate) preempted: u64,
     /// CPU time between the edges: resume and end of the drain.
     pub(crate) edges_cpu_ns: u64,
     /// Answers between the edges.
@@ -57,6 +63,8 @@ impl Default for Window {
             cut_ns: u64::MAX,
             duration_ns: 0,
             cpu_ns: 0,
+            polled_ns: 0,
+            preempted: 0,
             edges_cpu_ns: 0,
             edges_answers: 0,
             interrupted: false,
@@ -68,6 +76,13 @@ impl Default for Window {
 impl Window {
     pub(crate) fn is_open(&self) -> bool {
         self.state == State::Open
+    }
+
+    /// A turn, taken only to pass the time, took so long and found nothing.
+    pub(crate) fn polled(&mut self, turn_ns: u64) {
+        if self.is_open() && turn_ns <= TURN_NS_MAX {
+            self.polled_ns += turn_ns;
+        }
     }
 
     /// Whether the window is to open, or an interval is over, or the window itself.
@@ -187,6 +202,7 @@ impl<P: Protocol> Engine<'_, P> {
             self.window.cut_ns = now.saturating_add(interval_ns);
             self.tally.slice = Some(Slice::new(self.is_open_loop()));
         }
+        self.window.preempted = thread_preemptions();
         self.window.cpu_ns = thread_cpu_ns();
         self.tally.in_flight_start = self.in_flight(now, 0);
     }
@@ -205,9 +221,11 @@ impl<P: Protocol> Engine<'_, P> {
         self.cut(end_ns);
         self.cut_last(end_ns);
         self.window.cpu_ns = thread_cpu_ns() - self.window.cpu_ns;
+        self.window.preempted = thread_preemptions() - self.window.preempted;
         self.window.duration_ns = end_ns - start_ns;
         self.window.state = State::Closed;
         self.window.end_ns = u64::MAX;
+        self.trickle.note_open();
         self.tally.in_flight_end = self.in_flight(end_ns, start_ns);
         self.note_unanswered(end_ns);
         // With a given number of requests, those that are due beyond it are nobody's.

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Buffers, Engine};
 use crate::error::Error;
-use crate::open::Opened;
+use crate::open::{Closed, Opened};
 use crate::options::Pace;
 use crate::plan::{Gauge, Plan, Signals};
 use crate::protocol::Protocol;
+use crate::slow::SlowSeen;
 use crate::tally::Tally;
 
 /// What one of the crew is told, one after the other.
@@ -37,6 +38,8 @@ pub(crate) enum Report {
     /// Every connection has been started; the window may open.
     Settled,
     Measured(Vec<Part>),
+    /// The last word, after [`Word::End`].
+    Closed(Vec<Closed>),
     /// It ends here.
     Failed(Error),
 }
@@ -47,8 +50,11 @@ pub(crate) struct Part {
     pub(crate) tally: Tally,
     /// Verified answers of each active connection.
     pub(crate) verified: Vec<u64>,
+    pub(crate) slow: SlowSeen,
     pub(crate) duration_ns: u64,
     pub(crate) cpu_ns: u64,
+    pub(crate) polled_ns: u64,
+    pub(crate) preempted: u64,
     pub(crate) edges_cpu_ns: u64,
     pub(crate) edges_answers: u64,
     pub(crate) interrupted: bool,
@@ -61,8 +67,11 @@ impl Part {
         Self {
             tally,
             verified: Vec::new(),
+            slow: SlowSeen::default(),
             duration_ns: 0,
             cpu_ns: 0,
+            polled_ns: 0,
+            preempted: 0,
             edges_cpu_ns: 0,
             edges_answers: 0,
             interrupted: false,
@@ -107,7 +116,7 @@ fn phases<P: Protocol>(plan: &Plan<P>, wires: &Wires<'_>) -> Result<(), Error> {
                 engine.measure(&mut buffers, at_ns, || wires.say(Report::Settled))?;
                 wires.say(Report::Measured(vec![engine.take_part()]))?;
             }
-            Word::End => return Ok(()),
+            Word::End => return wires.say(Report::Closed(vec![engine.close_all()])),
         }
     }
 }

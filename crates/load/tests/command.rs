@@ -37,6 +37,7 @@ fn a_run_prints_a_summary_and_nothing_else() {
         "latency      p50",
         "20 of 20 served",
         "errors       none",
+        ", closed in ",
         "the 5 bytes",
     ] {
         assert!(summary.contains(part), "{part}: {summary}");
@@ -71,7 +72,11 @@ fn json_goes_where_it_is_told() {
 
 #[test]
 fn wrong_usage_is_status_2_with_the_reason() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 12] = [
+        (&["h2c://127.0.0.1/"], "another HTTP than 1.1"),
+        (&["echo://127.0.0.1:1", "--path", "/x"], "paths for an echo"),
+        (&["http://127.0.0.1:1/", "--path", "x"], "give such as /x"),
+        (&["http://127.0.0.1:1/", "--slow", "3", "--slow-every", "0s"], "give at least 1ms"),
         (&[], "<URL>"),
         (&["https://127.0.0.1/"], "TLS"),
         (&["127.0.0.1:80"], "http://HOST:PORT/PATH"),
@@ -156,4 +161,38 @@ fn an_interrupt_prints_what_was_measured() {
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(text(&output.stdout).contains("interrupted"), "{output:?}");
     assert!(text(&output.stdout).contains("latency      p50"), "{output:?}");
+}
+
+#[test]
+fn an_interrupt_while_connections_are_opened_measures_nothing() {
+    for processes in ["1", "2"] {
+        let server = Server::echo(64);
+        let url = format!("echo://{}", server.addr);
+        let child = c10k_load()
+            .args([&url, "-c", "1000", "--ramp", "50/s", "--processes", processes])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        assert!(server.seen.connections(3) >= 3);
+        let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        ends_with(&output, 130, "interrupted before anything was measured");
+        assert_eq!(text(&output.stdout), "");
+    }
+}
+
+#[test]
+fn host_names_and_ipv6_are_targets_as_any() {
+    // Of several addresses of a name, the one that answers is taken.
+    for (host, address) in [("[::1]", "[::1]:0"), ("localhost", "127.0.0.1:0")] {
+        let server = Server::start_at(address, |stream, seen| {
+            support::serve_http(stream, seen, &|_| Some(ok("hello")));
+        });
+        let url = format!("http://{host}:{}/", server.addr.port());
+        let output = c10k_load().args([&url, "-c", "3", "-n", "20"]).output().unwrap();
+        ends_with(&output, 0, "");
+        assert_eq!(server.seen.requests(), 21);
+    }
 }

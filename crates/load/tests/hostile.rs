@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use load::{Body, ErrorKind, Expect, Load, Outcome, Request};
+use load::{Alternative, Body, ErrorKind, Expect, Load, Outcome, Request};
 use support::{Server, ok, requests, reset, run, serve_http};
 
 const BODY: &str = "the very truth";
@@ -278,4 +278,91 @@ fn answers_cut_into_single_bytes_are_right_answers() {
     let expect = Some(Expect { status: Some(200), body: Body::Exact(BODY.into()) });
     let outcome = run(&Load { expect, pipeline: 3, ..requests(server.url("/"), 10, 300) });
     assert_eq!((outcome.requests, outcome.errors_total()), (300, 0), "{outcome:?}");
+}
+
+/// Bodies that differ in length, and two that differ in a byte.
+const BODIES: [(&str, &str); 3] = [("/a", "alpha"), ("/b", "alpho"), ("/c?d", "charlie")];
+
+/// Answers each path with its body; two by two in the wrong order, if it `swaps`.
+fn answer_paths(mut stream: TcpStream, seen: &support::Seen, swaps: bool) {
+    let (mut pending, mut waiting, mut buffer) = (Vec::new(), Vec::new(), [0; 4096]);
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        pending.extend_from_slice(&buffer[..read]);
+        while let Some(end) = pending.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8(pending.drain(..end + 4).collect()).unwrap();
+            let path = head.split(' ').nth(1).unwrap();
+            let body = BODIES.iter().find(|(known, _)| *known == path).unwrap().1;
+            waiting.push(ok(body));
+            seen.request();
+        }
+        let ready = if swaps { waiting.len() / 2 * 2 } else { waiting.len() };
+        let mut answers: Vec<Vec<u8>> = waiting.drain(..ready).collect();
+        if swaps {
+            answers.chunks_mut(2).for_each(<[Vec<u8>]>::reverse);
+        }
+        if stream.write_all(&answers.concat()).is_err() {
+            return;
+        }
+    }
+}
+
+fn in_turn(server: &Server, pipeline: usize, requests_sent: u64) -> Load {
+    let exactly = |body: &str| Some(Expect { status: Some(200), body: Body::Exact(body.into()) });
+    let other =
+        |&(path, body): &(&str, &str)| Alternative { path: path.to_owned(), expect: exactly(body) };
+    Load {
+        pipeline,
+        expect: exactly(BODIES[0].1),
+        alternatives: BODIES[1..].iter().map(other).collect(),
+        ..requests(server.url(BODIES[0].0), 10, requests_sent)
+    }
+}
+
+#[test]
+fn http_answers_in_another_order_are_named_so() {
+    let server = Server::start(|stream, seen| answer_paths(stream, seen, true));
+    for pipeline in [2, 4] {
+        let outcome = run(&in_turn(&server, pipeline, 600));
+        assert_eq!(outcome.errors, BTreeMap::from([(ErrorKind::Order, 600)]), "{outcome:?}");
+        assert_eq!((outcome.requests, outcome.reopened), (0, 0));
+    }
+}
+
+#[test]
+fn several_paths_are_asked_in_turn_and_each_has_its_own_right_answer() {
+    let server = Server::start(|stream, seen| answer_paths(stream, seen, false));
+    for pipeline in [1, 4, 400] {
+        let outcome = run(&in_turn(&server, pipeline, 6_000));
+        assert_eq!((outcome.requests, outcome.errors_total()), (6_000, 0), "{outcome:?}");
+    }
+    // Each connection asks as often for one as for another.
+    let load = Load { pipeline: 3, ..in_turn(&server, 3, 6) };
+    let outcome = run(&Load { connections: 1, ..load });
+    assert_eq!(outcome.body_bytes, 2 * (5 + 5 + 7));
+}
+
+#[test]
+fn several_paths_are_learnt_and_what_is_no_neighbours_answer_keeps_its_name() {
+    // Right until each path is learnt, then wrong in ways of its own.
+    let server = Server::start(|mut stream, seen| {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            let is_a = buffer[..read].starts_with(b"GET /a ");
+            let is_true = seen.request() <= 2;
+            let body = match (is_a, is_true) {
+                (true, true) => "alpha",
+                (true, false) => "alphx",
+                (false, true) => "charlie",
+                (false, false) => "charlie and more",
+            };
+            let _gone = stream.write_all(&ok(body));
+        }
+    });
+    let alternatives = vec![Alternative { path: "/c".into(), expect: None }];
+    let outcome = run(&Load { alternatives, ..requests(server.url("/a"), 2, 400) });
+    assert_eq!(outcome.requests_sent, 402);
+    let right = BTreeMap::from([(ErrorKind::Mismatch, 200), (ErrorKind::Extra, 200)]);
+    assert_eq!(outcome.errors, right);
+    assert!(outcome.expected.contains("/a: status 200 and the 5 bytes"), "{}", outcome.expected);
+    assert!(outcome.expected.contains("; /c: status 200 and the 7"), "{}", outcome.expected);
 }

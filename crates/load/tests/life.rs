@@ -4,13 +4,17 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use load::{Churn, ErrorKind, Load, Opening, Outcome, Pace, Think, Until, Warmup};
+use load::{
+    Body, Churn, ErrorKind, Expect, Load, Opening, Outcome, Pace, Slow, SlowKind, Think, Until,
+    Warmup,
+};
 use support::{Server, ok, requests, run, serve_http, short};
 
 /// Answers one request and closes, as it is asked to; counts the connections that the client ended without an error.
@@ -273,7 +277,106 @@ fn the_lateness_of_every_send_is_kept() {
     let json = serde_json::to_value(&outcome).unwrap();
     assert_eq!(json["send_lateness_ns"]["max"], lateness.max());
     assert_eq!(json["send_lateness_while_free_ns"]["p99"], while_free.value_at_quantile(0.99));
+    assert!(outcome.generator_polled_share + outcome.generator_cpu_share <= 1.01);
     let closed = run(&requests(server.echo_target(), 20, 300));
-    assert!(closed.send_lateness.is_none());
+    assert!(closed.send_lateness.is_none() && closed.generator_polled_share < f64::EPSILON);
     assert!(serde_json::to_value(&closed).unwrap()["send_lateness_ns"].is_null());
+}
+
+fn slow(kind: SlowKind, bytes: usize) -> Option<Slow> {
+    Some(Slow { connections: 6, kind, bytes, every: Duration::from_millis(2) })
+}
+
+#[test]
+fn slow_clients_are_served_beside_the_others_and_counted_apart() {
+    let body = "x".repeat(20_000);
+    for kind in [SlowKind::Write, SlowKind::Read, SlowKind::Both] {
+        let body = body.clone();
+        let server = Server::http(move |_| Some(ok(&body)));
+        let load = Load { slow: slow(kind, 1_500), threads: 2, ..short(server.url("/"), 4) };
+        let outcome = run(&load);
+        assert_eq!((outcome.established, outcome.served, outcome.errors_total()), (4, 4, 0));
+        assert_eq!(outcome.latency.len(), outcome.requests);
+        let seen = outcome.slow.unwrap();
+        assert_eq!((seen.connections, seen.opened, seen.cut_off, seen.trickling), (6, 6, 0, 6));
+        assert_eq!(seen.errors, BTreeMap::new());
+        assert!(seen.answered > 0, "{kind:?}: {seen:?}");
+        assert_eq!(server.seen.connections(11), 11, "one of them to learn");
+        let theirs = server.seen.requests() - outcome.requests_sent - seen.answered;
+        assert!(theirs <= 6, "{theirs} under way at the end");
+    }
+}
+
+#[test]
+fn a_slow_client_takes_its_time() {
+    let server = Server::echo(64);
+    let every = Duration::from_millis(40);
+    let load = Load {
+        slow: Some(Slow { connections: 1, kind: SlowKind::Both, bytes: 32, every }),
+        active: Some(0),
+        until: Until::Duration(Duration::from_millis(600)),
+        ..short(server.echo_target(), 1)
+    };
+    let seen = run(&load).slow.unwrap();
+    // Two times to write and two to read make 160 ms.
+    assert!((1..=4).contains(&seen.answered), "{seen:?}");
+    assert!(server.seen.requests() - seen.answered <= 1);
+}
+
+#[test]
+fn slow_clients_that_are_cut_off_are_counted_and_come_again() {
+    // Patience for the first bytes of a request, and no more.
+    let server = Server::start(|mut stream, _| {
+        let _first = stream.read(&mut [0; 4096]);
+    });
+    let load = Load {
+        active: Some(0),
+        expect: Some(Expect { status: Some(200), body: Body::Any }),
+        slow: slow(SlowKind::Write, 5),
+        ..short(server.url("/"), 3)
+    };
+    let outcome = run(&load);
+    assert_eq!(outcome.errors_total(), 0, "{outcome:?}");
+    let seen = outcome.slow.unwrap();
+    assert!(seen.cut_off > 6, "again and again: {seen:?}");
+    assert!(seen.opened >= seen.cut_off && seen.opened - seen.cut_off <= 6, "{seen:?}");
+    assert_eq!(seen.errors.values().sum::<u64>(), seen.cut_off);
+    let names = [ErrorKind::Closed, ErrorKind::Reset];
+    assert!(seen.errors.keys().all(|kind| names.contains(kind)), "{seen:?}");
+    assert_eq!(seen.answered, 0);
+}
+
+#[test]
+fn a_408_cuts_a_slow_client_off() {
+    let server = Server::start(|mut stream, _| {
+        let _first = stream.read(&mut [0; 4096]);
+        let _gone = stream
+            .write_all(b"HTTP/1.1 408 Late\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    });
+    let load = Load {
+        active: Some(0),
+        expect: Some(Expect { status: Some(200), body: Body::Any }),
+        slow: slow(SlowKind::Write, 5),
+        ..short(server.url("/"), 1)
+    };
+    let seen = run(&load).slow.unwrap();
+    assert!(seen.cut_off > 6 && seen.errors[&ErrorKind::Status] > 0, "{seen:?}");
+    assert_eq!((seen.errors.values().sum::<u64>(), seen.answered), (seen.cut_off, 0));
+}
+
+#[test]
+fn wrong_answers_to_slow_clients_are_named_and_taint_nobody_else() {
+    let server = Server::http(|_| Some(ok("the truth!")));
+    let load = |body: &str| Load {
+        active: Some(0),
+        expect: Some(Expect { status: Some(200), body: Body::Exact(body.into()) }),
+        slow: slow(SlowKind::Both, 30),
+        ..short(server.url("/"), 1)
+    };
+    for (body, kind) in [("the truth.", ErrorKind::Mismatch), ("the truth", ErrorKind::Extra)] {
+        let outcome = run(&load(body));
+        let seen = outcome.slow.as_ref().unwrap();
+        assert_eq!((outcome.errors_total(), seen.answered, seen.cut_off), (0, 0, 0));
+        assert_eq!(seen.errors.keys().collect::<Vec<_>>(), [&kind], "{seen:?}");
+    }
 }

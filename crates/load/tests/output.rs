@@ -31,14 +31,14 @@ fn ends_with(output: &Output, status: i32, complaint: &str) {
     assert!(text(&output.stderr).contains(complaint), "{output:?}");
 }
 
-/// The columns of each line after the first.
+/// The columns of each line after the first, without the step's.
 fn table(file: &Path) -> Vec<Vec<f64>> {
     let text = std::fs::read_to_string(file).unwrap();
     let mut lines = text.lines();
-    let names = "start_s,length_s,requests,requests_per_s,p50_ns,p99_ns,max_ns,errors,in_flight";
+    let names = "step,offered_per_s,start_s,length_s,requests,requests_per_s,p50_ns,p99_ns,max_ns,errors,in_flight";
     assert_eq!(lines.next(), Some(names));
     let number = |cell: &str| if cell.is_empty() { f64::NAN } else { cell.parse().unwrap() };
-    lines.map(|line| line.split(',').map(number).collect()).collect()
+    lines.map(|line| line.split(',').skip(2).map(number).collect()).collect()
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_second_without_an_answer_has_no_latency() {
         c10k_load(&url, &["-d", "200ms", "--csv", csv.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = std::fs::read_to_string(&csv).unwrap();
-    assert_eq!(text.lines().nth(1), Some("0.000,0.200,0,0.0,,,,0,4"));
+    assert_eq!(text.lines().nth(1), Some("1,,0.000,0.200,0,0.0,,,,0,4"));
 }
 
 /// Intervals without a tag and with one: start, length and histogram of each.
@@ -137,6 +137,51 @@ fn the_hdr_log_holds_every_answer_and_both_origins() {
             assert_eq!(Some(all.max()), json[name]["max"].as_u64());
         }
     }
+}
+
+#[test]
+fn steps_are_told_apart_in_the_csv_and_in_the_hdr_log() {
+    let server = Server::echo(64);
+    let folder = tempfile::tempdir().unwrap();
+    let [csv, hdr, json] = ["csv", "hdr", "json"].map(|name| folder.path().join(name));
+    let paths = [&csv, &hdr, &json].map(|path| path.to_str().unwrap());
+    let files = ["--csv", paths[0], "--hdr", paths[1], "--json", paths[2]];
+    let pace = ["-d", "1.1s", "--rate", "5%,500", "--poisson"];
+    let output =
+        c10k_load(&format!("echo://{}", server.addr), &[&files[..], &pace].concat()).output();
+    assert_eq!(output.as_ref().unwrap().status.code(), Some(0), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    let csv = std::fs::read_to_string(&csv).unwrap();
+    let log = read_log(&hdr);
+    let mut last_start = Duration::ZERO;
+    // The ceiling that the share needs comes first.
+    for (number, step) in (1..).zip(json.as_array().unwrap()) {
+        let ours = |line: &&str| line.starts_with(&format!("{number},"));
+        let lines: Vec<Vec<&str>> =
+            csv.lines().filter(ours).map(|line| line.split(',').collect()).collect();
+        let starts: Vec<&str> = lines.iter().map(|line| line[2]).collect();
+        assert_eq!(starts, ["0.000", "1.000"], "of its own window: {csv}");
+        let offered = step["rate"].as_f64().map_or(String::new(), |rate| format!("{rate:.1}"));
+        assert!(lines.iter().all(|line| line[1] == offered), "{csv}");
+        let requests: u64 = lines.iter().map(|line| line[4].parse::<u64>().unwrap()).sum();
+        assert_eq!(Some(requests), step["requests"].as_u64());
+        for (tag, name) in [("", "latency_ns"), ("-service-time", "service_time_ns")] {
+            let tag = format!("step-{number}{tag}");
+            let ours: Vec<_> = log.iter().filter(|line| line.0.as_ref() == Some(&tag)).collect();
+            if name == "service_time_ns" && number == 1 {
+                assert!(ours.is_empty(), "a closed loop has one origin");
+                continue;
+            }
+            assert_eq!(ours.len(), 2, "{tag}");
+            assert!(ours[0].1 >= last_start, "one after the other on one clock");
+            last_start = ours[0].1;
+            let mut all = ours[0].3.clone();
+            all.add(&ours[1].3).unwrap();
+            assert_eq!(Some(all.len()), step["requests"].as_u64());
+            assert_eq!(Some(all.max()), step[name]["max"].as_u64());
+        }
+    }
+    assert_eq!((log.len(), csv.lines().count()), (2 + 4 + 4, 1 + 3 * 2));
 }
 
 #[test]

@@ -49,6 +49,21 @@ fn connections_are_numbered_over_all_processes() {
 }
 
 #[test]
+fn slow_clients_and_paths_are_shared_out_too() {
+    let server = Server::http(|_| Some(support::ok("hello")));
+    let args = ["--processes", "2", "-c", "6", "-n", "60", "--slow", "5", "--slow-bytes", "20"];
+    let more = ["--path", "/b", "--greet", "--slow-every", "1ms", "--warmup", "0s", "--json", "-"];
+    let url = format!("http://{}/a", server.addr);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_c10k-load"));
+    let seen = json(&command.arg(url).args(args).args(more).output().unwrap());
+    assert_eq!((&seen["slow"]["connections"], &seen["slow"]["opened"]), (&5.into(), &5.into()));
+    assert_eq!((&seen["greeted"], &seen["requests"]), (&6.into(), &60.into()));
+    assert_eq!((&seen["paths"][0], &seen["errors"]), (&"/b".into(), &serde_json::json!({})));
+    assert!(seen["close_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(server.seen.connections(13), 13, "two of them to learn");
+}
+
+#[test]
 fn processes_keep_a_schedule_together_step_by_step() {
     let server = Server::echo(64);
     let args = ["--processes", "2", "-c", "10", "-n", "201", "--rate", "1000,2000"];
@@ -72,7 +87,7 @@ fn intervals_of_all_processes_add_up() {
     let args = ["--processes", "2", "-c", "10", "-d", "1200ms", "--csv", path];
     let seen = json(&c10k_load(&server, &args).output().unwrap());
     let text = std::fs::read_to_string(path).unwrap();
-    let requests = |line: &str| line.split(',').nth(2).unwrap().parse::<u64>().unwrap();
+    let requests = |line: &str| line.split(',').nth(4).unwrap().parse::<u64>().unwrap();
     let lines: Vec<u64> = text.lines().skip(1).map(requests).collect();
     assert_eq!(
         (lines.len(), lines.iter().sum()),

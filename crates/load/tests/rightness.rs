@@ -235,7 +235,11 @@ fn twenty_thousand_a_second_are_sent_on_time() {
         let at = |quantile| time(float(late.value_at_quantile(quantile)));
         println!("{name}: p50 {}, p99 {}, p99.9 {}, max {}", at(0.5), at(0.99), at(0.999), at(1.0));
     }
-    println!("of its CPU: {:.0} %", outcome.generator_cpu_share * 100.0);
+    println!(
+        "of its CPU: {:.0} %, lost it {} times",
+        outcome.generator_cpu_share * 100.0,
+        outcome.generator_preempted
+    );
     assert!(late.value_at_quantile(0.99) < 200_000, "p99 {} ns", late.value_at_quantile(0.99));
     assert!(!outcome.saturated, "{outcome:?}");
 }

@@ -27,6 +27,10 @@ Examples:
       a connection for each request
   c10k-load http://127.0.0.1:8080/ -c 1000 -d 10s --think 50ms --think-random --ramp 500/s
       a thousand people who read before they click, arriving over two seconds
+  c10k-load http://127.0.0.1:8080/ -c 100 -d 10s --slow 5000
+      what five thousand clients that write a byte each 100 ms do to a hundred others
+  c10k-load http://127.0.0.1:8080/bytes/10 --path /bytes/20 --pipeline 4
+      answers that differ, so that an order that is wrong shows
   c10k-load http://127.0.0.1:8080/ -c 100000 --active 1% -d 10s
       a hundred thousand connections, over as many processes and sources as they need
   c10k-load echo://127.0.0.1:7000 -c 64 -n 1000000 --size 1k --pipeline 8 --json -
@@ -35,6 +39,8 @@ Examples:
       for scripts: exit status 3, and a line that says which was missed by how much
 
 Units: durations 500us, 20ms, 10s, 2m, 1h; sizes in bytes or 4k, 1m (powers of 1024).
+Latency counts from when a request was due. With --rate the summary also says how late requests were sent: all of them,
+and how late although a connection was free. A warning says when the generator was the bottleneck and not the server.
 Exit status: 0 measured, 1 failed or not one right answer, 2 wrong usage, 3 a threshold was missed, 130 interrupted (what was measured is printed).";
 
 /// Drives load at an HTTP/1.1 or echo server, verifies every answer, and says what it saw.

@@ -4,11 +4,16 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use load::{Body, Expect, Load, Request};
+use load::{Alternative, Body, Expect, Load, Request};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "HTTP")]
 pub(crate) struct Ask {
+    /// Another path, asked for in turn with the URL's and verified against an answer of its own; may be repeated.
+    /// Answers that differ show their order, which with --pipeline may be wrong
+    #[arg(long = "path", value_name = "/PATH")]
+    paths: Vec<String>,
+
     /// Method of the request; answers to HEAD have no body
     #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
     method: String,
@@ -51,6 +56,9 @@ impl Ask {
         let any_body = self.verify == Verify::Status || self.expect_status.is_some();
         load.expect = any_body.then_some(Expect { status: self.expect_status, body: Body::Any });
         load.expect_headers.clone_from(&self.expect_headers);
+        let expect = &load.expect;
+        let other = |path: &String| Alternative { path: path.clone(), expect: expect.clone() };
+        load.alternatives = self.paths.iter().map(other).collect();
         Ok(())
     }
 }

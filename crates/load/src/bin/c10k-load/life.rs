@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use load::{Churn, Load, Opening, Target, Think};
+use load::{Churn, Load, Opening, Slow, SlowKind, Target, Think};
 
 use crate::args::{at_least_one, duration};
 use crate::pace::positive;
@@ -36,6 +36,22 @@ pub(crate) struct Life {
     #[arg(long, requires = "think")]
     think_random: bool,
 
+    /// Slow clients beside the connections of -c, which trickle all the while and are counted apart
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    slow: Option<usize>,
+
+    /// What they are slow at: reading, with a small receive buffer, or writing their request, or both
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "write", requires = "slow")]
+    slow_kind: What,
+
+    /// Bytes that a slow client reads or writes at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one, requires = "slow")]
+    slow_bytes: usize,
+
+    /// Time from one of these to the next of the same slow client
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration, requires = "slow")]
+    slow_every: Duration,
+
     /// Processes that share the connections [default: as many as the limit of open files asks for]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     processes: Option<usize>,
@@ -50,7 +66,24 @@ enum Closer {
     Reset,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    Read,
+    Write,
+    Both,
+}
+
 impl Life {
+    fn slow(&self) -> Option<Slow> {
+        let kind = match self.slow_kind {
+            What::Read => SlowKind::Read,
+            What::Write => SlowKind::Write,
+            What::Both => SlowKind::Both,
+        };
+        let (bytes, every) = (self.slow_bytes, self.slow_every);
+        self.slow.map(|connections| Slow { connections, kind, bytes, every })
+    }
+
     pub(crate) fn apply(&self, load: &mut Load) {
         load.opening = match self.ramp {
             Some(per_s) => Opening::Rate(per_s),
@@ -67,7 +100,9 @@ impl Life {
         });
         let think = if self.think_random { Think::Exponential } else { Think::Constant };
         load.think = self.think.map(think);
-        load.processes = self.processes.unwrap_or_else(|| load::processes_for(load.connections));
+        load.slow = self.slow();
+        let all = load.all_connections();
+        load.processes = self.processes.unwrap_or_else(|| load::processes_for(all));
     }
 }
 

@@ -66,10 +66,6 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
 fn measure(args: &Args, load: &Load) -> anyhow::Result<u8> {
     let load = Load { interval: args.output.interval(Live::is_watched()), ..load.clone() };
     let steps = args.steps();
-    if steps.len() > 1 && args.output.has_logs() {
-        let why = "--hdr and --csv have the seconds of one window; give a single --rate with them";
-        return Err(Error::Usage(why.to_owned()).into());
-    }
     let mut files = args.output.open(&args.url, &load)?;
     let stop = Stop::new();
     let stopper = stop.clone();

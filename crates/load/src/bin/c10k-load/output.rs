@@ -44,12 +44,42 @@ pub(crate) struct Files {
     csv: Option<Csv<File>>,
     hdr: Hdr,
     url: String,
-    open_loop: bool,
+    step: Step,
     /// The first that went wrong while writing.
     failed: Option<io::Error>,
 }
 
-/// A log that begins when the window does.
+/// One of the paces that are held one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Step {
+    /// From 1.
+    pub(crate) number: usize,
+    total: usize,
+    pace: Pace,
+}
+
+/// The only one, a closed loop.
+impl Default for Step {
+    fn default() -> Self {
+        Self { number: 1, total: 1, pace: Pace::Closed }
+    }
+}
+
+impl Step {
+    pub(crate) fn is_only(self) -> bool {
+        self.total == 1
+    }
+
+    /// Requests a second that are offered; a closed loop offers what is taken.
+    pub(crate) fn rate(self) -> Option<f64> {
+        match self.pace {
+            Pace::Closed => None,
+            Pace::Rate(rate) | Pace::Poisson(rate) => Some(rate),
+        }
+    }
+}
+
+/// A log that begins when the first window does.
 enum Hdr {
     Unwanted,
     Waiting(File),
@@ -70,7 +100,7 @@ impl Output {
             csv: csv.context("failed to write the CSV")?,
             hdr: self.hdr.as_deref().map(create).transpose()?.map_or(Hdr::Unwanted, Hdr::Waiting),
             url: url.to_owned(),
-            open_loop: load.pace != Pace::Closed,
+            step: Step { pace: load.pace, ..Step::default() },
             failed: None,
         })
     }
@@ -78,11 +108,6 @@ impl Output {
     /// How long the intervals are that somebody wants to hear of.
     pub(crate) fn interval(&self, is_watched: bool) -> Option<Duration> {
         (is_watched || self.csv.is_some() || self.hdr.is_some()).then_some(INTERVAL)
-    }
-
-    /// Whether intervals are written down.
-    pub(crate) fn has_logs(&self) -> bool {
-        self.csv.is_some() || self.hdr.is_some()
     }
 
     /// Each threshold that was missed, and by how much.
@@ -119,13 +144,20 @@ impl Files {
         self.failed.map_or(Ok(()), Err).context("failed to write the intervals; free some space")
     }
 
-    fn begin_log(&mut self) {
-        if let Hdr::Waiting(file) = std::mem::replace(&mut self.hdr, Hdr::Unwanted) {
-            match HdrLog::begin(file, &self.url, SystemTime::now(), self.open_loop) {
-                Ok(log) => self.hdr = Hdr::Open(log),
-                Err(error) => self.note(Err(error)),
+    /// The window of a step opens.
+    fn begin_step(&mut self) {
+        let begun = match std::mem::replace(&mut self.hdr, Hdr::Unwanted) {
+            Hdr::Waiting(file) => HdrLog::begin(file, &self.url, SystemTime::now()).map(Hdr::Open),
+            other => Ok(other),
+        };
+        let begun = begun.and_then(|mut hdr| {
+            if let Hdr::Open(log) = &mut hdr {
+                log.step(self.step)?;
             }
-        }
+            self.hdr = hdr;
+            Ok(())
+        });
+        self.note(begun);
     }
 
     fn note(&mut self, result: io::Result<()>) {
@@ -137,13 +169,15 @@ impl Files {
 
 impl Observer for Files {
     fn event(&mut self, event: Event) {
-        if event == Event::WindowOpens {
-            self.begin_log();
+        match event {
+            Event::Step { number, total, pace } => self.step = Step { number, total, pace },
+            Event::WindowOpens => self.begin_step(),
+            _ => {}
         }
     }
 
     fn interval(&mut self, interval: &Interval) {
-        let csv = self.csv.as_mut().map_or(Ok(()), |csv| csv.interval(interval));
+        let csv = self.csv.as_mut().map_or(Ok(()), |csv| csv.interval(self.step, interval));
         self.note(csv);
         let hdr = match &mut self.hdr {
             Hdr::Open(log) => log.interval(interval),

@@ -1,6 +1,6 @@
 //! `--json`: one run as an object, what was asked and what was seen.
 
-use load::{Load, Outcome, Pace, Target};
+use load::{Load, Outcome, Pace, SlowKind, Target};
 use serde::Serialize;
 
 use crate::output::Missed;
@@ -9,6 +9,9 @@ use crate::output::Missed;
 #[derive(Serialize)]
 pub(crate) struct Record<'a> {
     url: &'a str,
+    /// Those that were asked for in turn with the URL's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'a str>,
     pace: &'static str,
@@ -16,6 +19,13 @@ pub(crate) struct Record<'a> {
     rate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<usize>,
+    /// What the slow clients do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_kind: Option<SlowKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_every_s: Option<f64>,
     seed: u64,
     requests_per_s: f64,
     /// Thresholds that were missed.
@@ -39,10 +49,14 @@ impl<'a> Record<'a> {
         let is_echo = matches!(load.target, Target::Echo { .. });
         Self {
             url,
+            paths: load.alternatives.iter().map(|other| other.path.as_str()).collect(),
             method: (!is_echo).then_some(load.request.method.as_str()),
             pace,
             rate,
             size: is_echo.then_some(load.size),
+            slow_kind: load.slow.map(|slow| slow.kind),
+            slow_bytes: load.slow.map(|slow| slow.bytes),
+            slow_every_s: load.slow.map(|slow| slow.every.as_secs_f64()),
             seed: load.seed,
             requests_per_s: outcome.requests_per_s(),
             missed,

@@ -1,10 +1,11 @@
 //! The result as a person reads it at a glance: figures, a picture of the latency, what is wrong.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use load::words::{bytes, float, grouped, time};
-use load::{Load, Outcome, Pace};
+use load::{Load, Outcome, Pace, Slow, SlowKind, SlowSeen};
 
 use crate::picture::picture;
 
@@ -21,6 +22,9 @@ pub(crate) fn summary(url: &str, load: &Load, outcome: &Outcome) -> String {
     };
     line("target", format!("{url}, {}", pace(load, outcome)));
     line("opened", opened(outcome));
+    if let Some(greeted) = greeted(outcome) {
+        line("greeted", greeted);
+    }
     line("verified", outcome.expected.clone());
     line("requests", requests(outcome));
     if !outcome.latency.is_empty() {
@@ -29,9 +33,15 @@ pub(crate) fn summary(url: &str, load: &Load, outcome: &Outcome) -> String {
             line("from send", percentiles(&outcome.service_time));
         }
     }
+    if let Some(late) = outcome.send_lateness.as_ref().filter(|late| !late.is_empty()) {
+        line("sent late", sent_late(late, outcome));
+    }
     line("connections", connections(outcome));
     line("generator", generator(outcome));
     line("errors", errors(outcome));
+    if let (Some(asked), Some(seen)) = (&load.slow, &outcome.slow) {
+        line("slow", slow(asked, seen));
+    }
     for warning in &outcome.warnings {
         line("warning", warning.clone());
     }
@@ -71,13 +81,62 @@ fn pace(load: &Load, outcome: &Outcome) -> String {
 }
 
 fn opened(outcome: &Outcome) -> String {
-    let nanoseconds = |duration: std::time::Duration| duration.as_secs_f64() * 1e9;
+    let closed =
+        outcome.close_time.map_or(String::new(), |took| format!(", closed in {}", spell(took)));
     format!(
-        "{} of {} in {}, warmed up for {}",
+        "{} of {} in {}, warmed up for {}{closed}",
         grouped(outcome.established),
         grouped(outcome.connections),
-        time(nanoseconds(outcome.open_time)),
-        time(nanoseconds(outcome.warmup_time))
+        spell(outcome.open_time),
+        spell(outcome.warmup_time)
+    )
+}
+
+fn spell(duration: Duration) -> String {
+    time(duration.as_secs_f64() * 1e9)
+}
+
+/// First answers, each from the beginning of its handshake.
+fn greeted(outcome: &Outcome) -> Option<String> {
+    let took = outcome.greeted_time?;
+    Some(format!(
+        "{} of {} in {}, each after {}",
+        grouped(outcome.greeted),
+        grouped(outcome.connections),
+        spell(took),
+        spread(&outcome.greeting)
+    ))
+}
+
+/// How the sends are spread around the schedule, and the part of it that is the generator's own.
+fn sent_late(late: &Histogram<u64>, outcome: &Outcome) -> String {
+    let own = outcome.send_lateness_while_free.as_ref().filter(|own| !own.is_empty());
+    let own =
+        own.map_or(String::new(), |own| format!("; a connection being free, {}", spread(own)));
+    format!("{}{own}", spread(late))
+}
+
+fn slow(asked: &Slow, seen: &SlowSeen) -> String {
+    let does = match asked.kind {
+        SlowKind::Read => "read",
+        SlowKind::Write => "write",
+        SlowKind::Both => "read and write",
+    };
+    let kinds = seen.errors.iter().map(|(kind, times)| format!(", {} {kind}", grouped(times)));
+    format!(
+        "{} that {does} {} every {}: {} opened, {} answered, {} cut off by the server, {} still trickling at the end{}",
+        grouped(seen.connections),
+        if asked.bytes == 1 {
+            "a byte".to_owned()
+        } else {
+            format!("{} bytes", grouped(asked.bytes))
+        },
+        spell(asked.every),
+        grouped(seen.opened),
+        grouped(seen.answered),
+        grouped(seen.cut_off),
+        grouped(seen.trickling),
+        kinds.collect::<String>()
     )
 }
 
@@ -105,6 +164,11 @@ fn percentiles(histogram: &Histogram<u64>) -> String {
     )
 }
 
+fn spread(histogram: &Histogram<u64>) -> String {
+    let at = |quantile: f64| time(float(histogram.value_at_quantile(quantile)));
+    format!("p50 {}, p99 {}, max {}", at(0.5), at(0.99), time(float(histogram.max())))
+}
+
 fn connections(outcome: &Outcome) -> String {
     let each = outcome.connection_requests;
     let jain = outcome.jain_index.map_or(String::new(), |jain| format!(", Jain's index {jain:.3}"));
@@ -123,14 +187,20 @@ fn connections(outcome: &Outcome) -> String {
 }
 
 fn generator(outcome: &Outcome) -> String {
-    let share = format!("{:.0} % of its CPUs in the window", outcome.generator_cpu_share * 100.0);
-    let late = outcome.late_while_free_ns_p99.map_or(String::new(), |late| {
-        format!(", sent {} late while a connection was free (p99)", time(float(late)))
-    });
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let share = format!("{} of its CPUs in the window", percent(outcome.generator_cpu_share));
+    let polled = match outcome.generator_polled_share {
+        0.0 => String::new(),
+        polled => format!(", and {} polling for the next request", percent(polled)),
+    };
+    let lost = match outcome.generator_preempted {
+        0 => String::new(),
+        times => format!(", taken off its CPU {} times", grouped(times)),
+    };
     match outcome.requests_between_edges {
-        0 => format!("{share}{late}"),
+        0 => format!("{share}{polled}{lost}"),
         answers => format!(
-            "{share}, {} of CPU a request{late}",
+            "{share}{polled}{lost}, {} of CPU a request",
             time(float(outcome.generator_cpu_ns) / float(answers))
         ),
     }
@@ -157,14 +227,20 @@ fn errors(outcome: &Outcome) -> String {
 fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut column = INDENT;
-    for part in text.split_inclusive([',', ';', ':']) {
-        let width = part.trim_end().chars().count();
-        if column > INDENT && column + width > WIDTH && part.starts_with(' ') {
+    // Not at those within a number.
+    let is_end = |at: &usize| text[at + 1..].starts_with(' ');
+    let ends = text.match_indices([',', ';', ':']).map(|(at, _)| at).filter(is_end);
+    let mut from = 0;
+    for to in ends.map(|at| at + 1).chain([text.len()]) {
+        let part = &text[from..to];
+        from = to;
+        let width = part.chars().count();
+        if column > INDENT && column + width > WIDTH {
             let _always = write!(out, "\n{:INDENT$}{}", "", part.trim_start());
             column = INDENT + width - 1;
         } else {
             out.push_str(part);
-            column += part.chars().count();
+            column += width;
         }
     }
     out
@@ -176,7 +252,7 @@ mod tests {
 
     #[test]
     fn long_lines_break_where_a_figure_ends() {
-        let figures: Vec<String> = (0..20).map(|n| format!("figure {n}.00 ms")).collect();
+        let figures: Vec<String> = (0..20).map(|n| format!("{n},000,000 of {n},000")).collect();
         let text = wrapped(&figures.join(", "));
         assert!(text.lines().count() > 3);
         assert!(text.lines().skip(1).all(|line| line.starts_with(&" ".repeat(13))), "{text}");
