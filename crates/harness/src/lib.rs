@@ -36,6 +36,7 @@ mod attempts;
 mod beside;
 mod client;
 mod client_trial;
+mod faults;
 mod figures;
 mod group;
 mod need;

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub use active::Active;
-pub use beside::Beside;
+pub use beside::{Beside, Slow};
 pub use experiment::{Block, CEILING, Experiment, Opening, Service};
 pub use rate::{Arrivals, Offer, Rate};
 pub use task::Task;

@@ -18,7 +18,7 @@ use crate::origin::{self, Origin};
 use crate::pages;
 use crate::plan::{Offer, Plan, Rate};
 use crate::progress::Progress;
-use crate::registry::Registry;
+use crate::registry::{PanicLoses, Registry};
 use crate::settings;
 use crate::summary;
 use crate::trial::{self, Setup};
@@ -349,6 +349,10 @@ fn exit(run: &Run, finished: bool, registry: &Registry) -> Exit {
         Outcome::Starved => {
             !registry.get(&trial.model).is_ok_and(|model| starved_as_declared(model, trial))
         }
+        // Asked to panic, and known to end by that: that is what the experiment shows.
+        Outcome::Died if asked_to_panic(trial) => {
+            !registry.get(&trial.model).is_ok_and(|model| model.panic_loses == PanicLoses::Process)
+        }
         Outcome::Hung
         | Outcome::FailedStart
         | Outcome::Died
@@ -358,4 +362,8 @@ fn exit(run: &Run, finished: bool, registry: &Registry) -> Exit {
     };
     let any = run.cells().iter().flat_map(record::run::Cell::finals).any(failed);
     if any { Exit::Failed } else { Exit::Done }
+}
+
+fn asked_to_panic(trial: &Trial) -> bool {
+    trial.beside.as_ref().is_some_and(|beside| beside.path.starts_with("/panic"))
 }

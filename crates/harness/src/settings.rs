@@ -62,6 +62,7 @@ pub(crate) fn beside(setup: &Setup, planned: &Planned<'_>) -> Option<Beside> {
         path: path(setup, &beside.path),
         connections: beside.connections,
         rate: beside.rate,
+        slow: beside.slow.map(|slow| slow.name().to_owned()),
         ..Beside::default()
     })
 }

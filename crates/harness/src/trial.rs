@@ -15,6 +15,7 @@ use crate::beside::Neighbours;
 use crate::calibration::Calibration;
 use crate::client_trial;
 use crate::contestant::{Contestant, Launch, StartError};
+use crate::faults;
 use crate::figures;
 use crate::interrupt::{self, InFlight};
 use crate::need;
@@ -113,8 +114,9 @@ fn measure(
     progress: &mut (dyn FnMut(Event) + Send),
 ) {
     trial.pace = settings::recorded(pace);
-    let need =
-        need::of_trial(model, planned.connections, &trial.settings, setup.cpus.generator.len());
+    let beside = trial.beside.as_ref().map_or(0, |beside| beside.connections);
+    let together = planned.connections.saturating_add(beside);
+    let need = need::of_trial(model, together, &trial.settings, setup.cpus.generator.len());
     if let Err(hit) = limits::preflight(&need) {
         trial.outcome = Outcome::Limit;
         trial.outcome_detail = Some(hit.to_string());
@@ -139,12 +141,18 @@ fn measure(
     let group = u32::try_from(contestant.pid().as_raw()).unwrap_or_default();
     weigh_idle(group, trial);
     let load = settings::load(setup, planned, model, trial, pace, contestant.address());
-    let beside = trial.beside.take().map(|beside| Neighbours::begin(beside, setup, &load));
+    let beside = trial.beside.take();
+    let beside = beside
+        .map(|record| Neighbours::begin(record, planned.experiment.beside.as_ref(), setup, &load));
     let mut edges = Edges::of(group, &setup.cpus.server, &setup.cpus.generator, progress);
     let mut stall = Stall::of(OPENING_PATIENCE, stop.clone());
     let mut observer = |event| {
         stall.look(event, Instant::now());
         edges.event(event);
+        if event == Event::WindowOpens && planned.experiment.kill_child {
+            let half = planned.experiment.window(planned.connections) / 2;
+            faults::kill_child_after(contestant.pid(), half);
+        }
     };
     let result = load::run(&load, &mut observer, &stop);
     trial.beside = beside.map(Neighbours::end);

@@ -393,6 +393,15 @@ pub struct Beside {
     /// Requests that they were to send a second; absent: each asked again as soon as it was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
+    /// What they were slow at: `read` or `write`, a few bytes every 100 ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow: Option<String>,
+    /// Slow clients that the server ended without an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<u64>,
+    /// Slow clients that were in the middle of it at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trickling: Option<u64>,
     /// How long they asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,

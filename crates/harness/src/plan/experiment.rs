@@ -87,6 +87,9 @@ pub struct Experiment {
     /// What else the server is asked meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
+    /// Whether one child of the contestant is killed in the middle of the window.
+    #[serde(default)]
+    pub kill_child: bool,
     /// Measure the model's client at this task, instead of its server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Task>,
