@@ -4,6 +4,7 @@ mod anchors;
 mod ci;
 mod compare;
 mod counted;
+mod power;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ enum Verb {
     Anchors(anchors::Options),
     Ci(ci::Options),
     Compare(compare::Options),
+    Power(power::Options),
 }
 
 /// Exit code of a script that was called wrongly.
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Anchors(options) => anchors::run(&shell, &options),
         Verb::Ci(options) => ci::run(&shell, &options),
         Verb::Compare(options) => compare::run(&shell, &options),
+        Verb::Power(options) => power::run(&shell, &options),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,6 +92,6 @@ mod tests {
 
     #[test]
     fn every_verb_is_listed() {
-        assert_eq!(verbs(), "`anchors`, `ci`, `compare`");
+        assert_eq!(verbs(), "`anchors`, `ci`, `compare`, `power`");
     }
 }

@@ -9,6 +9,8 @@ pub enum Exit {
     Done,
     /// Done, but some contestant failed.
     Failed,
+    /// Done, but a threshold that the caller set was missed.
+    Missed,
     /// Stopped by Ctrl-C; what was measured is kept.
     Interrupted,
 }
@@ -21,6 +23,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
+            Exit::Missed => 3,
             Exit::Interrupted => 130,
         })
     }

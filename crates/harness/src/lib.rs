@@ -12,6 +12,7 @@ pub mod battery;
 pub mod by_hand;
 pub mod calibration;
 pub mod checks;
+pub mod compare;
 pub mod contestant;
 pub mod doctor;
 pub mod exit;

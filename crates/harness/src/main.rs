@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 use harness::by_hand;
+use harness::compare;
 use harness::doctor;
 use harness::exit::{Exit, USAGE, UsageError};
 use harness::interop;
@@ -38,6 +39,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(args) => measure(&args, registry),
         Command::Report(args) => pages::report(&args.runs, args.out),
+        Command::Compare(args) => compare::compare(&args.asked()?),
         Command::Doctor(args) => doctor::doctor(&registry, args.connections, args.json),
         Command::Verify(args) => check(args, &registry),
         Command::Models(args) => models::models(&registry, args.json),

@@ -94,6 +94,15 @@ fn shown<'run>(cell: &Cell<'run>) -> Vec<&'run Trial> {
     cell.finals().into_iter().filter(measured).collect()
 }
 
+/// A time in the unit that suits its size.
+pub(crate) fn time(ns: f64) -> String {
+    match ns {
+        ..1e6 => format!("{:.0} us", ns / 1e3),
+        ..1e9 => format!("{:.1} ms", ns / 1e6),
+        _ => format!("{:.2} s", ns / 1e9),
+    }
+}
+
 /// How the cell ended, and what taints it.
 fn outcome(cell: &Cell<'_>) -> String {
     let outcomes = cell.outcomes();

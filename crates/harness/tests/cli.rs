@@ -34,6 +34,13 @@ fn wrong_arguments_are_refused_with_status_2_and_the_values_there_are() {
         (vec!["verify", "--interop", "--cases", "panic"], "--cases"),
         (vec!["serve", "nosuch"], "mio-loop"),
         (vec!["report"], "RUN"),
+        (vec!["compare"], "RUN"),
+        (vec!["compare", RUN], "second run"),
+        (vec!["compare", RUN, RUN, "--models", "mio-loop,callbacks"], "within one run"),
+        (vec!["compare", RUN, "--models", "mio-loop"], "--models A,B"),
+        (vec!["compare", RUN, "--models", "mio-loop,nosuch"], "`nosuch`"),
+        (vec!["compare", RUN, "--variants", "default,nosuch"], "it has default"),
+        (vec!["compare", RUN, RUN, "--metrics", "nosuch"], "syscalls"),
         (vec!["nosuch"], "nosuch"),
         (vec![], "Usage"),
     ];
@@ -44,10 +51,63 @@ fn wrong_arguments_are_refused_with_status_2_and_the_values_there_are() {
     }
 }
 
+/// A committed run, seen from this package.
+const RUN: &str = "../../results/20261122T033730Z-vm-2cpu-7c405b3";
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_str(&stdout(output)).unwrap()
+}
+
+#[test]
+fn a_run_compared_with_itself_differs_in_nothing() {
+    let output = c10k(&["compare", RUN, RUN, "--json", "--fail-on-regression"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let comparison = json(&output);
+    let rows = comparison["rows"].as_array().unwrap();
+    let count = |direction: &str| rows.iter().filter(|row| row["direction"] == direction).count();
+    assert_eq!(count("better") + count("worse"), 0, "{comparison:#}");
+    assert!(count("no-difference") > 50 && count("not-compared") > 50, "{comparison:#}");
+}
+
+#[test]
+fn two_models_of_a_run_are_compared_and_a_regression_ends_with_status_3() {
+    let models = ["compare", RUN, "--models", "mio-loop,process-per-connection"];
+    let table = c10k(&models);
+    assert_eq!(table.status.code(), Some(0), "{}", stderr(&table));
+    for said in ["sweep: http, 100 connections", "worse", "smallest change", "A/A floor", "limit"] {
+        assert!(stdout(&table).contains(said), "{said}: {}", stdout(&table));
+    }
+    let failed = c10k(&[&models[..], &["--fail-on-regression", "--metrics", "cpu"]].concat());
+    assert_eq!(failed.status.code(), Some(3), "{}", stdout(&failed));
+}
+
+#[test]
+fn runs_of_different_machines_or_settings_are_compared_only_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = std::path::Path::new(RUN);
+    for file in ["machine.json", "plan.toml", "trials.jsonl"] {
+        let text = std::fs::read_to_string(run.join(file)).unwrap();
+        let changed = text
+            .replace("\"duration_s\":1.0,\"", "\"duration_s\":3.0,\"")
+            .replace("\"warmup_s\":0.5", "\"warmup_s\":2.5")
+            .replace("\"cpus\": 2", "\"cpus\": 64");
+        std::fs::write(folder.path().join(file), changed).unwrap();
+    }
+    let other = folder.path().to_str().unwrap();
+    let refused = c10k(&["compare", RUN, other]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stdout(&refused));
+    for said in ["cpus: 2 / 64", "settings warmup_s: 0.5 / 2.5", "--anyway"] {
+        assert!(stderr(&refused).contains(said), "{said}: {}", stderr(&refused));
+    }
+    let told = c10k(&["compare", RUN, other, "--anyway", "--metrics", "cpu"]);
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    assert!(stdout(&told).contains("cpus: 2 / 64"), "{}", stdout(&told));
+}
+
 #[test]
 fn help_lists_the_commands_and_shows_examples() {
     let help = stdout(&c10k(&["--help"]));
-    for command in ["run", "report", "doctor", "models", "serve", "fetch", "idiom"] {
+    for command in ["run", "report", "compare", "doctor", "models", "serve", "fetch", "idiom"] {
         assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
     }
     let help = stdout(&c10k(&["run", "--help"]));

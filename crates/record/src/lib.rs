@@ -1,5 +1,6 @@
 //! The result format of c10k: types, schema, reader, writer and statistics. No I/O but files.
 
+pub mod compare;
 pub mod conformance;
 pub mod machine;
 pub mod run;

@@ -4,6 +4,8 @@ use record::run::Cell;
 use record::stats::float;
 use record::trial::{Beside, Client, Latency, Trial};
 
+use super::time;
+
 /// One figure.
 pub(super) struct Column {
     pub(super) head: &'static str,
@@ -154,12 +156,4 @@ fn whole(number: f64) -> String {
 
 fn mib(bytes: f64) -> String {
     format!("{:.1} MiB", bytes / 1024.0 / 1024.0)
-}
-
-fn time(ns: f64) -> String {
-    match ns {
-        ..1e6 => format!("{:.0} us", ns / 1e3),
-        ..1e9 => format!("{:.1} ms", ns / 1e6),
-        _ => format!("{:.2} s", ns / 1e9),
-    }
 }

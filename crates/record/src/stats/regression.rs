@@ -1,6 +1,6 @@
 //! A straight line through measured points: memory against connections.
 
-use super::{WANTED_COVERAGE, float};
+use super::{WANTED_COVERAGE, float, student};
 
 /// A least-squares line.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,35 +34,11 @@ pub fn line(points: &[(f64, f64)]) -> Option<Line> {
     let intercept = mean_y - slope * mean_x;
     let residue: f64 = points.iter().map(|(x, y)| (y - intercept - slope * x).powi(2)).sum();
     let slope_interval = count.checked_sub(2).filter(|&freedom| freedom > 0).map(|freedom| {
-        let half = student_t(freedom) * (residue / float(freedom) / xx).sqrt();
+        let half =
+            student::quantile(WANTED_COVERAGE, freedom) * (residue / float(freedom) / xx).sqrt();
         (slope - half, slope + half)
     });
     Some(Line { points: points.len(), slope, intercept, slope_interval })
-}
-
-/// The t that |T| stays below with the wanted coverage, T having `freedom` degrees of freedom.
-fn student_t(freedom: u64) -> f64 {
-    let (mut low, mut high) = (0.0, std::f64::consts::FRAC_PI_2);
-    // Each round halves the bracket: 60 leave less than a float can tell apart.
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if chance_within(middle, freedom) < WANTED_COVERAGE { low = middle } else { high = middle }
-    }
-    float(freedom).sqrt() * low.tan()
-}
-
-/// P(|T| < sqrt(freedom) tan(angle)): the finite sums of Abramowitz and Stegun, 26.7.3 for odd, 26.7.4 for even degrees.
-fn chance_within(angle: f64, freedom: u64) -> f64 {
-    let (sin, cos) = angle.sin_cos();
-    let odd = !freedom.is_multiple_of(2);
-    let (mut term, mut factor) = if odd { (cos, 2.0) } else { (1.0, 1.0) };
-    let mut sum = 0.0;
-    for _ in 0..freedom / 2 {
-        sum += term;
-        term *= factor / (factor + 1.0) * cos * cos;
-        factor += 2.0;
-    }
-    if odd { std::f64::consts::FRAC_2_PI * (angle + sin * sum) } else { sin * sum }
 }
 
 #[cfg(test)]
@@ -73,21 +49,6 @@ mod tests {
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() <= 1e-6 * b.abs().max(1.0)
-    }
-
-    #[test]
-    fn t_is_the_one_of_the_printed_tables() {
-        let table = [
-            (1, 12.706_205),
-            (2, 4.302_653),
-            (3, 3.182_446),
-            (5, 2.570_582),
-            (10, 2.228_139),
-            (30, 2.042_272),
-        ];
-        for (freedom, t) in table {
-            assert!(close(student_t(freedom), t), "{freedom}: {}", student_t(freedom));
-        }
     }
 
     #[test]
