@@ -27,7 +27,7 @@ struct Step {
     run: fn(&Shell) -> anyhow::Result<Counts>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "format", does: "every file is as rustfmt writes it", run: format },
     Step { name: "lint", does: "clippy has nothing to say, tests and benches included", run: lint },
     Step { name: "docs", does: "the documentation builds without a warning", run: docs },
@@ -43,6 +43,11 @@ const STEPS: [Step; 8] = [
     },
     Step { name: "page", does: "the page in a real browser", run: page },
     Step { name: "nginx", does: "the generator's count against nginx's own", run: nginx },
+    Step {
+        name: "drivers",
+        does: "real drivers against a real PostgreSQL and Redis, and hyperfine on our commands",
+        run: drivers,
+    },
     Step { name: "test", does: "every test, and every bench once", run: test },
 ];
 
@@ -180,11 +185,21 @@ fn nginx(shell: &Shell) -> anyhow::Result<Counts> {
     ignored(shell, "load", "nginx", "nginx")
 }
 
+/// Ignored in the step `test`, for the sake of people without those servers and hyperfine.
+fn drivers(shell: &Shell) -> anyhow::Result<Counts> {
+    ignored_in(shell, &["scripts", "--bin", "scripts"], "postgresql redis-server hyperfine")
+}
+
 fn ignored(shell: &Shell, package: &str, test: &str, needs: &str) -> anyhow::Result<Counts> {
-    let command = ["test", "--package", package, "--test", test, "--", "--ignored"];
-    let (counts, succeeded) = counted::run(cargo(shell).args(command))?;
+    ignored_in(shell, &[package, "--test", test], needs)
+}
+
+/// Runs the ignored tests of a package's target.
+fn ignored_in(shell: &Shell, target: &[&str], needs: &str) -> anyhow::Result<Counts> {
+    let command = cargo(shell).args(["test", "--package"]).args(target).args(["--", "--ignored"]);
+    let (counts, succeeded) = counted::run(command)?;
     ensure!(succeeded, "{counts}; these tests need other programs: apt-get install {needs}");
-    ensure!(counts.passed > 0, "no test ran; look for `#[ignore]` in {package}'s tests/{test}.rs");
+    ensure!(counts.passed > 0, "no test ran; look for `#[ignore]` in {}", target.join(" "));
     Ok(counts)
 }
 

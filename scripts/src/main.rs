@@ -4,7 +4,12 @@ mod anchors;
 mod ci;
 mod compare;
 mod counted;
+mod drivers;
+mod hyperfine;
+mod interrupt;
+mod local;
 mod power;
+mod reference;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,10 +32,15 @@ enum Verb {
     Ci(ci::Options),
     Compare(compare::Options),
     Power(power::Options),
+    Drivers(drivers::Options),
+    Hyperfine(hyperfine::Options),
+    Reference(reference::Options),
 }
 
 /// Exit code of a script that was called wrongly.
 const USAGE: u8 = 2;
+/// Exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -50,12 +60,15 @@ fn main() -> ExitCode {
         Verb::Ci(options) => ci::run(&shell, &options),
         Verb::Compare(options) => compare::run(&shell, &options),
         Verb::Power(options) => power::run(&shell, &options),
+        Verb::Drivers(options) => drivers::run(&shell, &options),
+        Verb::Hyperfine(options) => hyperfine::run(&shell, &options),
+        Verb::Reference(options) => reference::run(&shell, &options),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("script: {error:#}");
-            ExitCode::FAILURE
+            if interrupt::requested() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -92,6 +105,7 @@ mod tests {
 
     #[test]
     fn every_verb_is_listed() {
-        assert_eq!(verbs(), "`anchors`, `ci`, `compare`, `power`");
+        let all = "`anchors`, `ci`, `compare`, `drivers`, `hyperfine`, `power`, `reference`";
+        assert_eq!(verbs(), all);
     }
 }

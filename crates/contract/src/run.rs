@@ -129,9 +129,9 @@ fn serve_in_processes(contestant: Contestant, options: &ServeOptions) -> io::Res
 }
 
 fn fetch(contestant: Contestant, options: FetchOptions) -> io::Result<()> {
-    let (urls, most) = match options.what {
-        Fetches::Urls(urls) => (urls, options.concurrency.get()),
-        Fetches::Scenario(scenario, server) => (scenario.urls(server), usize::MAX),
+    let (urls, most, is_scenario) = match options.what {
+        Fetches::Urls(urls) => (urls, options.concurrency.get(), false),
+        Fetches::Scenario(scenario, server) => (scenario.urls(server), usize::MAX, true),
     };
     // A model may start as many threads or processes as it is allowed fetches: no more than there are.
     let concurrency = NonZero::new(most.min(urls.len())).unwrap_or(NonZero::<usize>::MIN);
@@ -144,7 +144,12 @@ fn fetch(contestant: Contestant, options: FetchOptions) -> io::Result<()> {
         writeln!(stdout, "{}", serde_json::to_string(one)?)?;
     }
     writeln!(stdout, "{}", summary(&fetched, wall)?)?;
-    stdout.flush()
+    stdout.flush()?;
+    // A scenario is timed from outside, and a refused connection takes no time at all.
+    match fetched.iter().find_map(|one| one.error.as_deref().filter(|_| is_scenario)) {
+        Some(error) => Err(io::Error::other(format!("a fetch of the scenario failed: {error}"))),
+        None => Ok(()),
+    }
 }
 
 /// The last line: what all fetches cost together, children included.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, anyhow};
@@ -17,14 +18,18 @@ pub fn become_contestant(
     model: &str,
     args: &[OsString],
 ) -> anyhow::Result<Exit> {
-    let name = &registry.get(model)?.name;
-    let program = workspace::binaries()?.join(name);
-    if !program.exists() {
-        let root = workspace::root()?;
-        workspace::build(&root, Profile::of_this_binary())?;
-    }
+    let program = program(registry, model)?;
     let error = Command::new(&program).arg(verb).args(args).exec();
     Err(anyhow!(error)).with_context(|| {
         format!("failed to start `{}`; build it with cargo build", program.display())
     })
+}
+
+/// The contestant's binary, built where it is not there yet.
+pub(crate) fn program(registry: &Registry, model: &str) -> anyhow::Result<PathBuf> {
+    let program = workspace::binaries()?.join(&registry.get(model)?.name);
+    if !program.exists() {
+        workspace::build(&workspace::root()?, Profile::of_this_binary())?;
+    }
+    Ok(program)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use harness::compare::{Asked, With};
 use harness::exit::UsageError;
+use harness::export::Format;
 use harness::overrides::Overrides;
 use harness::plan::{Plan, Service};
 
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// Say what differs between two runs, or between two models or variants of one
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
+    /// Write a recorded run for spreadsheets, for hyperfine's plotting scripts, for HdrHistogram's tools
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
     /// Say what this machine allows, what that caps, and how to lift it
     #[command(
         after_help = "Examples:\n  c10k doctor\n  c10k doctor --connections 50000   can each model hold that many?"
@@ -55,6 +59,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  c10k serve mio-loop --listen 127.0.0.1:8080 --service http"
     )]
     Serve(ByHand),
+    /// Start one contestant's server in the background; returns when it listens
+    #[command(after_help = START_EXAMPLES)]
+    Start(StartArgs),
+    /// Stop the server that `start` noted in a file
+    #[command(after_help = START_EXAMPLES)]
+    Stop(StopArgs),
     /// Fetch with one contestant's client; the arguments are the contestant's
     #[command(
         after_help = "Example:\n  c10k fetch tokio-tasks --concurrency 10 http://127.0.0.1:8080/"
@@ -271,6 +281,29 @@ impl CompareArgs {
     }
 }
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  c10k export results/20250304T050607Z-host-0a1b2c3 --format csv --out trials.csv
+  c10k export results/20250304T050607Z-host-0a1b2c3 --format hdr --out .
+  c10k export results/20250304T050607Z-host-0a1b2c3 --format hyperfine --out cells.json
+  python3 plot_whisker.py cells.json     that script comes with hyperfine's sources, version 1.x
+
+CSV has every trial; the others have those that enter medians, and say what they left out.
+A time in hyperfine's JSON is the server's CPU of 1000 requests in one trial, in seconds.";
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+    /// What to write it as
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Format,
+    /// The file to write, or a folder for a file of the run's name [default: standard output]
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArgs {
     /// Answer for each model whether it can hold that many connections here
@@ -322,6 +355,39 @@ pub(crate) struct ByHand {
     /// Passed on as they are; `--help` after the model is the contestant's
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) args: Vec<OsString>,
+}
+
+const START_EXAMPLES: &str = "\
+Examples:
+  c10k start /tmp/server mio-loop --service http --listen 127.0.0.1:8080
+  c10k fetch tokio-tasks --scenario ten-slow-servers --server 127.0.0.1:8080
+  c10k stop /tmp/server
+
+  hyperfine -N --setup 'c10k start /tmp/server mio-loop --service http --listen 127.0.0.1:8080' \\
+    --cleanup 'c10k stop /tmp/server' --parameter-list model mio-loop,tokio-tasks \\
+    'c10k fetch {model} --scenario ten-slow-servers --server 127.0.0.1:8080'
+
+The file notes pid and address; beside it, FILE.log is what the server says to standard error.
+hyperfine leaves the server behind when a command fails or Ctrl-C ends it: c10k stop FILE.";
+
+#[derive(Args, Debug)]
+pub(crate) struct StartArgs {
+    /// Where to note the server, for `stop`; a file that is not there yet
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The contestant; `c10k models` lists them
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
+    /// Options of the contestant's `serve`, passed on as they are
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StopArgs {
+    /// The file that was given to `start`
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 /// More than any limit of descriptors allows cannot be meant.

@@ -8,6 +8,7 @@
 //! A contestant is a process of which nothing is assumed: it may never announce itself, hang, die, leave children.
 //! Each of these is an outcome of its trial; none of them ends the run, and nothing of it stays behind.
 
+pub mod background;
 pub mod battery;
 pub mod by_hand;
 pub mod calibration;
@@ -17,6 +18,7 @@ pub mod contestant;
 pub mod doctor;
 pub mod exit;
 pub mod expected;
+pub mod export;
 pub mod interop;
 pub mod interrupt;
 pub mod models;

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
+use harness::background;
 use harness::by_hand;
 use harness::compare;
 use harness::doctor;
 use harness::exit::{Exit, USAGE, UsageError};
+use harness::export;
 use harness::interop;
 use harness::interrupt;
 use harness::models;
@@ -40,10 +42,13 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => measure(&args, registry),
         Command::Report(args) => pages::report(&args.runs, args.out),
         Command::Compare(args) => compare::compare(&args.asked()?),
+        Command::Export(args) => export::export(&args.run, args.format, args.out.as_deref()),
         Command::Doctor(args) => doctor::doctor(&registry, args.connections, args.json),
         Command::Verify(args) => check(args, &registry),
         Command::Models(args) => models::models(&registry, args.json),
         Command::Serve(args) => by_hand("serve", &args, &registry),
+        Command::Start(args) => background::start(&registry, &args.file, &args.model, &args.args),
+        Command::Stop(args) => background::stop(&args.file),
         Command::Fetch(args) => by_hand("fetch", &args, &registry),
         Command::Idiom(args) => by_hand("idiom", &args, &registry),
     }

@@ -41,6 +41,7 @@ fn wrong_arguments_are_refused_with_status_2_and_the_values_there_are() {
         (vec!["compare", RUN, "--models", "mio-loop,nosuch"], "`nosuch`"),
         (vec!["compare", RUN, "--variants", "default,nosuch"], "it has default"),
         (vec!["compare", RUN, RUN, "--metrics", "nosuch"], "syscalls"),
+        (vec!["export", "a-run", "--format", "xls"], "hyperfine"),
         (vec!["nosuch"], "nosuch"),
         (vec![], "Usage"),
     ];
@@ -107,7 +108,10 @@ fn runs_of_different_machines_or_settings_are_compared_only_when_told() {
 #[test]
 fn help_lists_the_commands_and_shows_examples() {
     let help = stdout(&c10k(&["--help"]));
-    for command in ["run", "report", "compare", "doctor", "models", "serve", "fetch", "idiom"] {
+    for command in [
+        "run", "report", "compare", "export", "doctor", "models", "serve", "start", "stop",
+        "fetch", "idiom",
+    ] {
         assert!(help.contains(&format!("  {command} ")), "{command}: {help}");
     }
     let help = stdout(&c10k(&["run", "--help"]));
@@ -175,4 +179,37 @@ fn a_contestant_by_hand_gets_its_arguments_and_gives_its_status() {
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
         assert!(stdout(&output).contains("parallel"), "{name}: {}", stdout(&output));
     }
+}
+
+#[test]
+fn a_server_in_the_background_serves_a_scenario_until_it_is_stopped() {
+    harness::workspace::built_once();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server");
+    let file = file.to_str().unwrap();
+    let start = ["start", file, "mio-loop", "--service", "http"];
+    let output = c10k(&start);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let address = stdout(&output).trim().strip_prefix("listening ").unwrap().to_owned();
+    // Whatever fails from here on, the server must not stay.
+    let refused = c10k(&start);
+    let scenario = ["fetch", "tokio-tasks", "--scenario", "three-urls", "--server", &address];
+    let fetched = c10k(&scenario);
+    let stopped = c10k(&["stop", file]);
+
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains(&format!("c10k stop {file}")), "{}", stderr(&refused));
+    assert_eq!(fetched.status.code(), Some(0), "{}", stderr(&fetched));
+    assert!(stdout(&fetched).contains(r#""fetched":3"#), "{}", stdout(&fetched));
+    assert_eq!(stopped.status.code(), Some(0), "{}", stderr(&stopped));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    assert_eq!(c10k(&["stop", file]).status.code(), Some(1), "there is nothing to stop any more");
+    let fetched = c10k(&scenario);
+    assert_eq!(fetched.status.code(), Some(1), "whoever times it must see that it failed");
+    assert!(stderr(&fetched).contains("fetch of the scenario failed"), "{}", stderr(&fetched));
+
+    let never = c10k(&["start", file, "mio-loop", "--service", "smtp"]);
+    assert_eq!(never.status.code(), Some(1));
+    assert!(stderr(&never).contains("echo"), "its last words are shown: {}", stderr(&never));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

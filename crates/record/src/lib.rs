@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod conformance;
+pub mod drivers;
 pub mod machine;
 pub mod run;
 mod schema;
@@ -9,6 +10,7 @@ pub mod stats;
 pub mod trial;
 
 pub use conformance::{CaseRecord, Conformance, Conforms, Finding, ModelConformance};
+pub use drivers::{DriverCase, Drivers};
 pub use machine::{ContestantRecord, LimitRecord, Machine};
 pub use run::{Cell, Run, RunWriter};
 pub use schema::schema;

@@ -125,6 +125,7 @@ Examples:
   c10k fetch {model} --scenario ten-slow-servers --server 127.0.0.1:8080
 
 Exit status 0 also when a fetch failed: its line says why, and the summary counts it.
+Of a scenario 1 when one failed, since what times it from outside sees no lines.
 ",
 };
 
