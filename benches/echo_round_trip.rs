@@ -78,7 +78,7 @@ impl Client {
 criterion::criterion_group! {
     name = benches;
     // Defaults: what the command line says goes before.
-    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).nresamples(10_000);
     targets = echo_round_trip
 }
 criterion::criterion_main!(benches);

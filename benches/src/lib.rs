@@ -1,6 +1,32 @@
-//! What the benches share: the floor, and live servers that no bench leaves behind.
+//! What the benches share: the floor, live servers that no bench leaves behind, runtimes, and the proof of work.
 //!
-//! The benches themselves are the flat files beside this folder, one question each.
+//! The benches themselves are the flat files beside this folder, one question each. `cargo bench` runs them all and
+//! `cargo bench -- switch` those whose names match; a server or a runtime is started only by a bench that is chosen.
+//!
+//! | bench | question | rows | warm-up and measurement of a row | s |
+//! |---|---|---|---|---|
+//! | `accept` | connect, ask once, leave | 22 contestants | 0.2 + 0.5 s | 16 |
+//! | `callback_overhead` | ten steps in each style | 6 styles | 0.3 + 1 s | 8 |
+//! | `echo_round_trip` | a message there and back | 22 contestants, 3 sizes | 0.3 + 1 s | 86 |
+//! | `fan_out` | 100 waits of 1 ms together | 9 units, 2 places | 0.2 + 1 s | 22 |
+//! | `floor` | a request on bare epoll | 3 numbers of connections | 3 + 5 s | 24 |
+//! | `memory` | bytes of a unit that waits | 11 units | not timed | 10 |
+//! | `parse` | a request without a socket | 4 shapes | 1 + 3 s | 16 |
+//! | `spawn` | create a unit and wait for its end | 15 units, 1 and 1,000 of them, 2 places | 0.2 + 0.5 s | 48 |
+//! | `switch` | to another unit and back | 15 units, 2 places | 0.2 + 0.5 s | 21 |
+//! | `wake` | from the reason until the unit runs | 8 units, 3 reasons, 2 places | 0.1 + 0.4 s | 24 |
+//!
+//! In all about 275 s. criterion adds some tenths of a second a row for its resampling and its charts, and a row that
+//! cannot be had in its time (1,000 processes) takes what it needs: so the whole stays within ten minutes on two CPUs,
+//! after the release build. Who adds a row adds it here.
+//!
+//! Under `cargo test` every bench runs once, with few units, and counts its effects as it does when it is timed.
 
+pub mod cli;
+pub mod effects;
 pub mod floor;
+pub mod helper;
 pub mod live;
+pub mod place;
+pub mod runtimes;
+pub mod weight;

@@ -15,6 +15,7 @@ pub mod calibration;
 pub mod checks;
 pub mod compare;
 pub mod contestant;
+pub mod criterion;
 pub mod doctor;
 pub mod exit;
 pub mod expected;

@@ -42,6 +42,11 @@ impl Origin {
         self.provenance.git_revision.as_deref()
     }
 
+    /// Whether the sources had uncommitted changes.
+    pub(crate) fn dirty(&self) -> Option<bool> {
+        self.provenance.git_dirty
+    }
+
     /// The kernel's default congestion control.
     pub(crate) fn congestion_control(&self) -> Option<String> {
         self.provenance.sysctls.get("net.ipv4.tcp_congestion_control").cloned()

@@ -304,7 +304,8 @@ fn those_who_ask_beside_a_trial_are_counted_apart() {
     let suite = Suite::of(&["behaves"]);
     let mut plan = suite.plan(CONNECTIONS);
     let path = "/bytes/1000".to_owned();
-    plan.experiments[0].beside = Some(Beside { path, connections: 3, rate: Some(100.0) });
+    plan.experiments[0].beside =
+        Some(Beside { path, connections: 3, rate: Some(100.0), slow: None });
     let (exit, run) = suite.run(plan);
     let trial = &run.trials[0];
     assert_eq!((exit, trial.outcome), (Exit::Done, Outcome::Ok), "{trial:?}");

@@ -1,5 +1,6 @@
 //! The result format of c10k: types, schema, reader, writer and statistics. No I/O but files.
 
+pub mod bench;
 pub mod compare;
 pub mod conformance;
 pub mod drivers;
@@ -9,6 +10,7 @@ mod schema;
 pub mod stats;
 pub mod trial;
 
+pub use bench::Benches;
 pub use conformance::{CaseRecord, Conformance, Conforms, Finding, ModelConformance};
 pub use drivers::{DriverCase, Drivers};
 pub use machine::{ContestantRecord, LimitRecord, Machine};

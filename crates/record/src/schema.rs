@@ -3,9 +3,10 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use crate::{Conformance, Machine, SCHEMA, Trial};
+use crate::{Benches, Conformance, Machine, SCHEMA, Trial};
 
-/// The JSON schema of `machine.json`, of `conformance.json` and of a line of `trials.jsonl`, as this version writes them.
+/// The JSON schema of `machine.json`, of `conformance.json`, of a line of `trials.jsonl` and of `criterion-*.json`, as
+/// this version writes them.
 ///
 /// A field is required where it is always written. Readers must ignore fields that they do not know.
 #[must_use]
@@ -14,12 +15,13 @@ pub fn schema() -> Value {
     let machine = generator.subschema_for::<Machine>();
     let conformance = generator.subschema_for::<Conformance>();
     let trial = generator.subschema_for::<Trial>();
+    let benches = generator.subschema_for::<Benches>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "c10k results",
-        "description": "machine.json holds one Machine, conformance.json one Conformance; each line of trials.jsonl holds one Trial",
+        "description": "machine.json holds one Machine, conformance.json one Conformance; each line of trials.jsonl holds one Trial; criterion-*.json beside the runs holds one Benches",
         "version": SCHEMA,
-        "anyOf": [machine, conformance, trial],
+        "anyOf": [machine, conformance, trial, benches],
         "$defs": generator.take_definitions(true),
     })
 }

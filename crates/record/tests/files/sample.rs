@@ -63,36 +63,8 @@ pub(crate) fn full_trial() -> Trial {
             threads: Some(129),
             exit: Some("0".into()),
         },
-        client: Some(Client {
-            task: "timer".into(),
-            fetched: Some(3),
-            failed: Some(1),
-            body_bytes: Some(2_048),
-            wall_ns: Some(1),
-            cpu_ns: Some(2),
-            voluntary_switches: Some(3),
-            involuntary_switches: Some(4),
-            pss_bytes_max: Some(5),
-            processes_max: Some(6),
-            threads_max: Some(7),
-            sleeps_ms: vec![40, 30],
-            ends_ns: vec![40_000_001, 30_000_001],
-            period_ns: Some(10_000_000),
-            ticks_ns: vec![10_000_000, 20_000_000],
-        }),
-        beside: Some(Beside {
-            path: "/block/100".into(),
-            connections: 3,
-            rate: Some(10.5),
-            slow: Some("read".into()),
-            cut_off: Some(1),
-            trickling: Some(2),
-            duration_s: Some(1.5),
-            requests: Some(15),
-            connections_served: Some(3),
-            errors: [("timeout".to_owned(), 2)].into(),
-            latency_ns: Some(latency),
-        }),
+        client: Some(client()),
+        beside: Some(beside(latency)),
         kernel: Kernel {
             slab_bytes: Some(-4096),
             kernel_stack_bytes: Some(1),
@@ -124,6 +96,42 @@ pub(crate) fn full_trial() -> Trial {
         },
         warnings: vec!["tracepoints are not allowed here".into()],
         ..trial("thread-pool", 3, 2)
+    }
+}
+
+fn client() -> Client {
+    Client {
+        task: "timer".into(),
+        fetched: Some(3),
+        failed: Some(1),
+        body_bytes: Some(2_048),
+        wall_ns: Some(1),
+        cpu_ns: Some(2),
+        voluntary_switches: Some(3),
+        involuntary_switches: Some(4),
+        pss_bytes_max: Some(5),
+        processes_max: Some(6),
+        threads_max: Some(7),
+        sleeps_ms: vec![40, 30],
+        ends_ns: vec![40_000_001, 30_000_001],
+        period_ns: Some(10_000_000),
+        ticks_ns: vec![10_000_000, 20_000_000],
+    }
+}
+
+fn beside(latency: Latency) -> Beside {
+    Beside {
+        path: "/block/100".into(),
+        connections: 3,
+        rate: Some(10.5),
+        slow: Some("read".into()),
+        cut_off: Some(1),
+        trickling: Some(2),
+        duration_s: Some(1.5),
+        requests: Some(15),
+        connections_served: Some(3),
+        errors: [("timeout".to_owned(), 2)].into(),
+        latency_ns: Some(latency),
     }
 }
 
