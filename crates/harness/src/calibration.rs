@@ -5,19 +5,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use contract::Work;
-use measure::cpus;
+use measure::{cpus, probe};
 
-/// Iterations of [`Work`] that the server's CPU does in a millisecond.
+/// What the server's CPU does when a run begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Calibration {
-    /// Iterations in a millisecond.
+    /// Iterations of [`Work`] in a millisecond.
     pub iterations_per_ms: f64,
+    /// A round trip of the probe, which each trial is held against; absent where it could not be had.
+    pub probe_ns: Option<f64>,
 }
 
 /// An iteration takes about a nanosecond anywhere, which is enough to check a plan.
 impl Default for Calibration {
     fn default() -> Self {
-        Self { iterations_per_ms: 1e6 }
+        Self { iterations_per_ms: 1e6, probe_ns: None }
     }
 }
 
@@ -45,7 +47,10 @@ impl Calibration {
         });
         let fastest = fastest.context("failed to calibrate on the server's CPU")?;
         let ms = (fastest.as_secs_f64() * 1e3).max(f64::MIN_POSITIVE);
-        Ok(Self { iterations_per_ms: record::stats::float(SAMPLE_ITERATIONS) / ms })
+        Ok(Self {
+            iterations_per_ms: record::stats::float(SAMPLE_ITERATIONS) / ms,
+            probe_ns: quickest_probe(server_cpus),
+        })
     }
 
     /// Iterations that take that long.
@@ -59,6 +64,12 @@ impl Calibration {
     pub fn iterations(&self, time: Duration) -> u64 {
         (time.as_secs_f64() * 1e3 * self.iterations_per_ms).round() as u64
     }
+}
+
+/// The quickest of several, for the same reason.
+fn quickest_probe(server_cpus: &[usize]) -> Option<f64> {
+    let probes = (0..SAMPLES).filter_map(|_| probe::round_trip_ns(server_cpus).ok());
+    probes.min_by(f64::total_cmp)
 }
 
 fn sample() -> Duration {
@@ -93,7 +104,7 @@ mod tests {
 
     #[test]
     fn times_become_iterations_and_other_paths_stay() {
-        let calibration = Calibration { iterations_per_ms: 1_100_000.0 };
+        let calibration = Calibration { iterations_per_ms: 1_100_000.0, probe_ns: None };
         let resolved = |path| resolved(path, calibration);
         assert_eq!(resolved("/compute/1ms").unwrap(), "/compute/1100000");
         assert_eq!(resolved("/compute/50us").unwrap(), "/compute/55000");

@@ -13,12 +13,18 @@ use crate::observe::Seen;
 use crate::verdict::Course;
 
 /// Fills in every figure that there is; what is absent has a warning.
-pub(crate) fn write(course: &Course, seen: &Seen, body_bytes: Option<u64>, trial: &mut Trial) {
+pub(crate) fn write(
+    course: &Course,
+    seen: &Seen,
+    body_bytes: Option<u64>,
+    usual_probe_ns: Option<f64>,
+    trial: &mut Trial,
+) {
     trial.server.exit = course.stopped.end.map(|end| end.to_string());
     let Ok(outcome) = &course.result else { return };
     of_generator(outcome, trial);
     of_server(outcome, seen, trial);
-    of_machine(outcome, seen, trial);
+    of_machine(outcome, seen, usual_probe_ns, trial);
     trial.checks =
         Entries::of(outcome, trial.settings.pipeline.unwrap_or(1), body_bytes).accounts();
     // Little's law says how many are in flight where each connection always asks again.
@@ -112,7 +118,7 @@ fn switches(seen: &Seen) -> Option<(Counters, u64)> {
     traced.or_else(|| seen.tree.as_ref().map(|tree| (Counters::Proc, both(tree))))
 }
 
-fn of_machine(outcome: &Outcome, seen: &Seen, trial: &mut Trial) {
+fn of_machine(outcome: &Outcome, seen: &Seen, usual_probe_ns: Option<f64>, trial: &mut Trial) {
     if let Some(kernel) = &seen.kernel {
         trial.kernel = Kernel {
             slab_bytes: kernel.slab_bytes,
@@ -132,6 +138,7 @@ fn of_machine(outcome: &Outcome, seen: &Seen, trial: &mut Trial) {
     trial.machine = MachineNoise {
         steal_share: seen.cpus.map(|cpus| cpus.steal_share()),
         other_cpu_share: seen.cpus.zip(known_ns).map(|(cpus, known_ns)| cpus.other_share(known_ns)),
+        probe_ratio: seen.probe_ns.zip(usual_probe_ns).map(|(now, usual)| now / usual),
         observation_cpu_ns: seen.observation_cpu_ns,
     };
 }

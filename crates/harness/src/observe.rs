@@ -13,6 +13,7 @@ use load::{Event, Observer};
 use measure::kernel::KernelMemory;
 use measure::noise::{CpuTimes, CpuUse};
 use measure::perf::{Counters, Counts};
+use measure::probe;
 use measure::tcp::TcpCounters;
 use measure::tree::{Delta, Memory, Snapshot, Tree};
 
@@ -38,6 +39,7 @@ impl Before {
 /// Reads the edges; tells `progress` of every event.
 pub(crate) struct Edges<'a> {
     group: u32,
+    server_cpus: Vec<usize>,
     counters: Figure<Counters>,
     opening: Option<Edge>,
     closing: Option<Edge>,
@@ -49,6 +51,7 @@ pub(crate) struct Edges<'a> {
 struct Edge {
     tree: Figure<Snapshot>,
     cpus: Figure<CpuTimes>,
+    probe_ns: Figure<f64>,
 }
 
 /// What the window cost; each absent figure has left a warning.
@@ -61,6 +64,8 @@ pub(crate) struct Seen {
     pub(crate) kernel: Option<measure::kernel::KernelMemoryDelta>,
     pub(crate) tcp: Option<TcpCounters>,
     pub(crate) observation_cpu_ns: Option<u64>,
+    /// A round trip of the probe, the mean of both edges.
+    pub(crate) probe_ns: Option<f64>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -78,12 +83,23 @@ impl<'a> Edges<'a> {
         } else {
             figure("system calls", Counters::on_cpus(server_cpus))
         };
-        Self { group, counters, opening: None, closing: None, kernel: None, tcp: None, progress }
+        let server_cpus = server_cpus.to_vec();
+        Self {
+            group,
+            server_cpus,
+            counters,
+            opening: None,
+            closing: None,
+            kernel: None,
+            tcp: None,
+            progress,
+        }
     }
 
     fn open(&mut self) {
+        let probe_ns = self.probe();
         let tree = self.snapshot(Memory::Skip);
-        self.opening = Some(Edge { tree, cpus: figure("CPU times", CpuTimes::read()) });
+        self.opening = Some(Edge { tree, cpus: figure("CPU times", CpuTimes::read()), probe_ns });
         self.with_counters(Counters::enable);
     }
 
@@ -93,13 +109,19 @@ impl<'a> Edges<'a> {
         // Before the tree: looking into /proc/PID adds to the slab.
         self.kernel = Some(figure("kernel memory", KernelMemory::read()));
         self.tcp = Some(figure("TCP counters", TcpCounters::read()));
+        let probe_ns = self.probe();
         let tree = self.snapshot(Memory::Weigh);
-        self.closing = Some(Edge { tree, cpus });
+        self.closing = Some(Edge { tree, cpus, probe_ns });
     }
 
     fn snapshot(&self, memory: Memory) -> Figure<Snapshot> {
         let read = Tree::of_group(self.group).and_then(|mut tree| tree.snapshot(memory));
         figure("CPU time, context switches and memory of the contestant", read)
+    }
+
+    /// The contestant is idle at the edges, so that the probe finds its CPU free.
+    fn probe(&self) -> Figure<f64> {
+        figure("speed of the server's CPU", probe::round_trip_ns(&self.server_cpus))
     }
 
     fn with_counters(&mut self, act: impl FnOnce(&mut Counters) -> io::Result<()>) {
@@ -125,6 +147,8 @@ impl<'a> Edges<'a> {
             .and_then(|counters| missing.take(figure("system calls", counters.read())));
         seen.kernel = missing.difference(self.kernel, &before.kernel, KernelMemory::minus);
         seen.tcp = missing.difference(self.tcp, &before.tcp, TcpCounters::minus);
+        let probes = missing.take(opening.probe_ns).zip(missing.take(closing.probe_ns));
+        seen.probe_ns = probes.map(|(then, now)| f64::midpoint(then, now));
         let times = missing.take(opening.cpus).zip(missing.take(closing.cpus));
         seen.cpus = times.and_then(|(then, now)| now.since(&then, cpus));
 

@@ -25,6 +25,9 @@ const PROFILES: [(&str, &str); 4] = [
     ("full", include_str!("../plans/full.toml")),
 ];
 
+/// The profile that has all of `standard`, and in its own way what it names itself.
+const FULL: &str = "full";
+
 /// What is measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,8 +67,15 @@ impl Plan {
                     known.join(", ")
                 ))
             })?;
-        Ok(Self::parse(text)
-            .expect("the profiles that come with the program parse: a test reads them"))
+        let mut plan = Self::parse(text)
+            .expect("the profiles that come with the program parse: a test reads them");
+        if plan.profile == FULL {
+            let own = plan.experiments.clone();
+            let more = Self::profile("standard")?.experiments.into_iter();
+            plan.experiments
+                .extend(more.filter(|other| own.iter().all(|own| own.name != other.name)));
+        }
+        Ok(plan)
     }
 
     /// Reads a plan and refuses what cannot be measured.

@@ -167,6 +167,7 @@ impl<'a> Session<'a> {
                     argv,
                 );
                 machine.compute_iterations_per_ms = Some(calibration.iterations_per_ms);
+                machine.probe_round_trip_ns = calibration.probe_ns;
                 let name = run_name(Timestamp::now(), &origin.host_label, &origin.short_revision());
                 let writer =
                     RunWriter::create(&context.results.join(name), &machine, &plan.to_toml()?)?;
@@ -175,8 +176,11 @@ impl<'a> Session<'a> {
             What::Resume(folder) => {
                 let (writer, plan, run) = resume(context, folder, &origin)?;
                 // The run's own, so that its requests stay the same.
-                let known = run.machine.compute_iterations_per_ms;
-                let known = known.map(|iterations_per_ms| Ok(Calibration { iterations_per_ms }));
+                let probe_ns = run.machine.probe_round_trip_ns;
+                let known = run
+                    .machine
+                    .compute_iterations_per_ms
+                    .map(|iterations_per_ms| Ok(Calibration { iterations_per_ms, probe_ns }));
                 let calibration = known.unwrap_or_else(|| Calibration::measure(&cpus.server))?;
                 (writer, plan, run, calibration)
             }

@@ -167,7 +167,8 @@ fn measure(
     let stalled = stall.stalled();
     let course =
         Course { result, stopped, stalled, ended_by_itself, interrupted: interrupt::requested() };
-    figures::write(&course, &seen, body_bytes(planned, &load), trial);
+    let usual_probe_ns = setup.calibration.probe_ns;
+    figures::write(&course, &seen, body_bytes(planned, &load), usual_probe_ns, trial);
     verdict::write(&course, model, trial);
 }
 

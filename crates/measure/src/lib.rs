@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod limits;
 pub mod noise;
 pub mod perf;
+pub mod probe;
 pub mod provenance;
 pub mod tcp;
 pub mod tree;

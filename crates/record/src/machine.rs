@@ -100,6 +100,9 @@ pub struct Machine {
     /// Iterations of work that a server's CPU does in a millisecond: the calibration of `/compute` and of burns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compute_iterations_per_ms: Option<f64>,
+    /// What a round trip of the probe took on a server's CPU when the run began: each trial is held against it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_round_trip_ns: Option<f64>,
     /// Kernel settings that shape results, by their sysctl name.
     pub sysctls: BTreeMap<String, String>,
     /// Limits of the machine, and what each of them caps.

@@ -533,6 +533,10 @@ pub struct MachineNoise {
     /// Share of the trial's CPUs used by neither contestant nor generator, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_cpu_share: Option<f64>,
+    /// What a probe of short system calls took on the server's CPU beside the window, over what it took when the run
+    /// began: more than 1 is a slower CPU, for whatever reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_ratio: Option<f64>,
     /// CPU time that observing cost, outside the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observation_cpu_ns: Option<u64>,

@@ -86,6 +86,7 @@ pub(crate) fn full_trial() -> Trial {
         machine: MachineNoise {
             steal_share: Some(0.02),
             other_cpu_share: Some(0.2),
+            probe_ratio: Some(1.04),
             observation_cpu_ns: Some(9),
         },
         checks: Checks {
@@ -169,6 +170,7 @@ pub(crate) fn full_machine() -> Machine {
         host_label: "bench".into(),
         seed: u64::MAX,
         compute_iterations_per_ms: Some(1_100_000.0),
+        probe_round_trip_ns: Some(1_900.5),
         profile: "quick".into(),
         argv: vec!["c10k".into(), "run".into()],
         git_revision: text("0a1b2c3"),
