@@ -29,7 +29,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Write the report of recorded runs
     #[command(
-        after_help = "Example:\n  c10k report results/20250304T050607Z-host-0a1b2c3 --out page.html"
+        after_help = "Examples:\n  c10k report results/20250304T050607Z-host-0a1b2c3 --out page.html\n  \
+                            c10k report results/AFTER --baseline results/BEFORE"
     )]
     Report(ReportArgs),
     /// Say what differs between two runs, or between two models or variants of one
@@ -198,6 +199,9 @@ pub(crate) struct ReportArgs {
     /// Folders of runs
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
+    /// Show this run beside them: every cell that both hold, and what differs in machine and settings
+    #[arg(long, value_name = "RUN")]
+    pub(crate) baseline: Option<PathBuf>,
     /// The page to write [default: report/index.html of the workspace]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -40,7 +40,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
     let registry = Registry::embedded();
     match command {
         Command::Run(args) => measure(&args, registry),
-        Command::Report(args) => pages::report(&args.runs, args.out),
+        Command::Report(args) => pages::report(&args.runs, args.baseline.as_deref(), args.out),
         Command::Compare(args) => compare::compare(&args.asked()?),
         Command::Export(args) => export::export(&args.run, args.format, args.out.as_deref()),
         Command::Doctor(args) => doctor::doctor(&registry, args.connections, args.json),

@@ -11,11 +11,16 @@ use crate::workspace;
 /// Where the page of a run goes unless the user says otherwise, below the workspace's root.
 pub const PAGE: &str = "report/index.html";
 
-/// Reads runs and writes their page.
-pub fn report(runs: &[PathBuf], out: Option<PathBuf>) -> anyhow::Result<Exit> {
+/// Reads runs and writes their page, each beside the baseline where there is one.
+pub fn report(
+    runs: &[PathBuf],
+    baseline: Option<&Path>,
+    out: Option<PathBuf>,
+) -> anyhow::Result<Exit> {
     let out = out.map_or_else(|| workspace::root().map(|root| root.join(PAGE)), Ok)?;
     let runs = runs.iter().map(|folder| read(folder)).collect::<anyhow::Result<Vec<Run>>>()?;
-    write(&runs, &out)?;
+    let baseline = baseline.map(read).transpose()?;
+    write(&runs, baseline.as_ref(), &out)?;
     println!("the report is at {}", shown(&out));
     Ok(Exit::Done)
 }
@@ -31,12 +36,12 @@ pub fn read(folder: &Path) -> anyhow::Result<Run> {
 }
 
 /// Writes the page, and the folder that it needs.
-pub fn write(runs: &[Run], out: &Path) -> anyhow::Result<()> {
+pub fn write(runs: &[Run], baseline: Option<&Run>, out: &Path) -> anyhow::Result<()> {
     if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("failed to make the folder `{}`", folder.display()))?;
     }
-    report::write(runs, out)
+    report::write(runs, baseline, out)
         .with_context(|| format!("failed to write the report `{}`", out.display()))
 }
 

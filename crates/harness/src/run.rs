@@ -303,7 +303,7 @@ impl<'a> Session<'a> {
         }
         let exit = exit(&run, finished, &self.context.registry);
         if self.context.report && !run.trials.is_empty() {
-            pages::write(&[run], &self.context.page)?;
+            pages::write(&[run], None, &self.context.page)?;
             println!("the report is at {}", pages::shown(&self.context.page));
         }
         Ok(exit)

@@ -8,7 +8,13 @@ use crate::figure::basis;
 use crate::metric::{self, ALL_GREETED, CPU, ESTABLISHED, MEMORY, Metric, RATE};
 use crate::ranking::Ranking;
 use crate::verdict::sentence_case;
-use crate::{format, tables, words};
+use crate::{format, tables, twins, words};
+
+/// Ties whose figures stand in the sentence; of more of them, each name leads to its figure.
+const CITED_TIES_MAX: usize = 2;
+
+/// Models of which the same is said one by one.
+const NAMED_MAX: usize = 4;
 
 /// Words, linked where `href` is not empty.
 pub(crate) struct Piece {
@@ -29,14 +35,16 @@ pub(crate) struct Answer {
 pub(crate) fn answer(group: &Group<'_>, table: &str) -> Option<Answer> {
     let connections = group.common_connections()?;
     let cells: Vec<&Cell> = group.at(connections).collect();
-    let best_of = |metric, words| best(metric, words, &cells);
+    let best_of = |metric: &'static Metric, words| {
+        best(metric, words, &cells, twins::floor(group, metric, connections))
+    };
     let said = if group.experiment == "storm" {
         vec![best_of(&ALL_GREETED, "time until every connection had its first answer")]
     } else {
         vec![
             best_of(&CPU, "server CPU per request"),
             best_of(&MEMORY, "memory per connection (the kernel's part aside)"),
-            rate(&cells),
+            rate(&cells, twins::floor(group, &RATE, connections)),
         ]
     };
     let sentences =
@@ -82,7 +90,8 @@ fn service(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
     let served_all =
         |cell: &&Cell| !cell.behind.is_empty() && cell.ended(Outcome::Ok) == cell.attempts.len();
     let whole: Vec<&Cell> = cells.iter().copied().filter(served_all).collect();
-    let starved = cells.iter().copied().filter(|cell| cell.ended(Outcome::Starved) > 0);
+    let starved: Vec<&Cell> =
+        cells.iter().copied().filter(|cell| cell.ended(Outcome::Starved) > 0).collect();
     let mut pieces = Vec::new();
     if let Some(first) = whole.first() {
         let who = match (whole.len(), cells.len()) {
@@ -104,7 +113,7 @@ fn service(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
         };
         pieces.push(plain(format!("{who} served all of {what}")));
     }
-    for cell in starved {
+    for cell in &starved {
         pieces.push(plain(if pieces.is_empty() { "" } else { "; " }));
         pieces.push(name(cell));
         pieces.push(plain(" served only "));
@@ -112,29 +121,52 @@ fn service(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
             cell.served().unwrap_or_else(|| "some".into()),
             format!("v.{}.served", cell.id),
         ));
-        pieces.push(plain(", so its rate and latency describe those alone"));
     }
-    for (cell, open) in cells.iter().filter_map(|cell| Some((cell, cell.spread(&ESTABLISHED)?))) {
-        if open.low < float(cell.connections) {
-            pieces.push(plain(if pieces.is_empty() { "" } else { "; " }));
-            pieces.push(name(cell));
-            pieces.push(plain(" had only "));
-            pieces.push(link(
-                format!("{} open", format::counted(open.low)),
-                format!("v.{}.served", cell.id),
-            ));
-        }
+    match starved.len() {
+        0 => {}
+        1 => pieces.push(plain(
+            ", so its rate and latency describe those alone and nothing of it is ranked",
+        )),
+        _ => pieces.push(plain(
+            ", so their rates and latencies describe those alone and nothing of them is ranked",
+        )),
     }
+    pieces.extend(not_all_open(cells, pieces.is_empty()));
     (!pieces.is_empty()).then(|| {
         pieces.push(plain("."));
         pieces
     })
 }
 
+/// Who had fewer connections open than asked for; of many, how many.
+fn not_all_open(cells: &[&Cell<'_>], is_first: bool) -> Vec<Piece> {
+    let short: Vec<(&Cell, f64)> = cells
+        .iter()
+        .filter_map(|cell| Some((*cell, cell.spread(&ESTABLISHED)?.low)))
+        .filter(|(cell, open)| *open < float(cell.connections))
+        .collect();
+    let mut pieces = Vec::new();
+    let separator = |pieces: &[Piece]| if is_first && pieces.is_empty() { "" } else { "; " };
+    if short.len() > NAMED_MAX {
+        let models = format::plural(short.len(), "model");
+        return vec![plain(format!("{}{models} had fewer open than asked for", separator(&[])))];
+    }
+    for (cell, open) in short {
+        pieces.push(plain(separator(&pieces)));
+        pieces.push(name(cell));
+        pieces.push(plain(" had only "));
+        let text = format!("{} open", format::counted(open));
+        pieces.push(link(text, format!("v.{}.served", cell.id)));
+    }
+    pieces
+}
+
 /// Whose figures are in no ranking: who leads here may lead only because they are missing.
 fn left_out(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
-    for cell in cells.iter().filter(|cell| cell.unranked.is_some()) {
+    // Of the starved it is said already.
+    let other = |cell: &&&Cell| cell.unranked.is_some() && cell.ended(Outcome::Starved) == 0;
+    for cell in cells.iter().filter(other) {
         let why = match cell.outcome {
             Outcome::Ok => "noisy",
             outcome => words::outcome(outcome),
@@ -150,8 +182,13 @@ fn left_out(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
 }
 
 /// Who needs least, who cannot be told apart, and what the other end costs.
-fn best(metric: &'static Metric, what: &str, cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
-    let ranking = Ranking::new(metric, cells)?;
+fn best(
+    metric: &'static Metric,
+    what: &str,
+    cells: &[&Cell<'_>],
+    floor: Option<f64>,
+) -> Option<Vec<Piece>> {
+    let ranking = Ranking::new(metric, cells, floor)?;
     let [(first, best), .., (last, worst)] = ranking.ranked.as_slice() else { return None };
     let mut pieces = vec![
         plain(format!("{} {what}: ", sentence_case(ranking.superlative()))),
@@ -163,6 +200,10 @@ fn best(metric: &'static Metric, what: &str, cells: &[&Cell<'_>]) -> Option<Vec<
         ranking.leaders().into_iter().filter(|(cell, _)| cell.model != first.model).collect();
     for (place, (cell, spread)) in ties.iter().enumerate() {
         pieces.push(plain(if place == 0 { "; not told apart from it: " } else { ", " }));
+        if ties.len() > CITED_TIES_MAX {
+            pieces.push(link(cell.model.to_owned(), format!("v.{}.{}", cell.id, metric.id)));
+            continue;
+        }
         pieces.push(name(cell));
         pieces.push(plain(", "));
         cite(&mut pieces, cell, metric, spread);
@@ -182,48 +223,52 @@ fn best(metric: &'static Metric, what: &str, cells: &[&Cell<'_>]) -> Option<Vec<
 }
 
 /// Rates say something about a server only where the generator could have asked for more.
-fn rate(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
-    let ranking = Ranking::new(&RATE, cells)?;
+fn rate(cells: &[&Cell<'_>], floor: Option<f64>) -> Option<Vec<Piece>> {
+    let ranking = Ranking::new(&RATE, cells, floor)?;
     if ranking.held_back.is_empty() {
-        return best(&RATE, "rate of requests", cells);
+        return best(&RATE, "rate of requests", cells, floor);
     }
-    let mut pieces = vec![plain("The load generator was the limit for ")];
-    for (place, cell) in ranking.held_back.iter().enumerate() {
-        let last = place > 0 && place + 1 == ranking.held_back.len();
-        pieces.push(plain(if place == 0 {
-            ""
-        } else if last {
-            " and "
-        } else {
-            ", "
-        }));
-        pieces.push(name(cell));
-        if let Some(spread) = cell.spread(&RATE) {
-            pieces.push(plain(" at "));
-            pieces.push(link(RATE.with_unit(spread.median), format!("v.{}.{}", cell.id, RATE.id)));
+    let rates: Vec<(f64, &Cell)> = ranking
+        .held_back
+        .iter()
+        .filter_map(|cell| Some((cell.spread(&RATE)?.median, *cell)))
+        .collect();
+    let least = rates.iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let most = rates.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let mut pieces = vec![plain(format!(
+        "The load generator was the limit for {}, ",
+        format::plural(ranking.held_back.len(), "model")
+    ))];
+    for (place, (rate, cell)) in [least, most].into_iter().enumerate() {
+        if place == 1 && least.1.model == most.1.model {
+            break;
         }
+        pieces.push(plain(if place == 0 { "" } else { " to " }));
+        pieces.push(name(cell));
+        pieces.push(plain(" at "));
+        pieces.push(link(RATE.with_unit(*rate), format!("v.{}.{}", cell.id, RATE.id)));
     }
     pieces.push(plain(
-        ": those rates are the least that the servers can do, nobody's rate or latency is ranked here, and CPU per request is the figure to compare.",
+        ": these are the least that the servers can do, so nobody's rate or latency is ranked here; compare CPU per request.",
     ));
     Some(pieces)
 }
 
 /// A figure, linked to its cell, and what it rests on.
-fn cite(pieces: &mut Vec<Piece>, cell: &Cell<'_>, metric: &Metric, spread: &Spread) {
+pub(crate) fn cite(pieces: &mut Vec<Piece>, cell: &Cell<'_>, metric: &Metric, spread: &Spread) {
     pieces.push(link(metric.with_unit(spread.median), format!("v.{}.{}", cell.id, metric.id)));
     pieces.push(plain(format!(" {}", basis(metric, spread))));
 }
 
-fn plain(text: impl Into<String>) -> Piece {
+pub(crate) fn plain(text: impl Into<String>) -> Piece {
     Piece { text: text.into(), href: String::new() }
 }
 
-fn link(text: String, href: String) -> Piece {
+pub(crate) fn link(text: String, href: String) -> Piece {
     Piece { text, href }
 }
 
-fn name(cell: &Cell<'_>) -> Piece {
+pub(crate) fn name(cell: &Cell<'_>) -> Piece {
     Piece { text: cell.model.to_owned(), href: format!("v.{}", cell.id) }
 }
 

@@ -84,6 +84,36 @@ pub(crate) fn spread_labels(marks: &[f64], range: Range, gap: f64) -> Vec<f64> {
     places
 }
 
+/// Heights for labels to the right of scattered marks, each as near to its mark as it can be without covering another
+/// label or mark. A mark is (x, y), its label `widths` wide and `gap` high, all in logarithms and inside the range.
+pub(crate) fn place_labels(
+    marks: &[(f64, f64)],
+    widths: &[f64],
+    range: Range,
+    gap: f64,
+) -> Vec<f64> {
+    let mut places: Vec<f64> = Vec::new();
+    for (label, (&(x, y), &width)) in marks.iter().zip(widths).enumerate() {
+        let is_free = |place: &f64| {
+            let near = |other: f64| (other - place).abs() < gap * 0.95;
+            let labels = marks.iter().zip(widths).zip(&places);
+            let on_label = |((&(left, _), &wide), &other): ((&(f64, f64), &f64), &f64)| {
+                near(other) && left < x + width && x < left + wide
+            };
+            let on_mark = |(mark, &(left, other)): (usize, &(f64, f64))| {
+                mark != label && near(other) && left > x && left < x + width
+            };
+            (range.low + gap / 2.0..=range.high - gap / 2.0).contains(place)
+                && !labels.into_iter().any(on_label)
+                && !marks.iter().enumerate().any(on_mark)
+        };
+        let steps = (0..24).map(|step| if step % 2 == 0 { -step / 2 } else { (step + 1) / 2 });
+        let mut tried = steps.map(|step| y + f64::from(step) * gap * 0.5);
+        places.push(tried.find(is_free).unwrap_or(y));
+    }
+    places
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +154,15 @@ mod tests {
             assert!(places[pair[1]] - places[pair[0]] >= 0.1 - 1e-9, "{places:?}");
         }
         assert!(places.iter().all(|place| *place <= range.high));
+    }
+
+    #[test]
+    fn a_label_stays_at_its_mark_unless_another_is_there() {
+        let marks = [(0.0, 1.0), (0.1, 1.0), (2.0, 1.0)];
+        let range = Range { low: 0.0, high: 2.0 };
+        let places = place_labels(&marks, &[0.5, 0.5, 0.5], range, 0.1);
+        assert!(places[0].abs() > 1.04 || places[0] < 0.96, "the second mark stands there");
+        assert!((places[1] - 1.0).abs() < 1e-9 || (places[1] - places[0]).abs() >= 0.095);
+        assert!((places[2] - 1.0).abs() < 1e-9, "nothing is in the way");
     }
 }

@@ -1,11 +1,12 @@
 //! A run as groups of cells: who is compared with whom, what each figure is, and what may be ranked.
 
 use record::stats::{Spread, float, spread};
+use record::trial::twin_base;
 use record::{Flag, Outcome, Run, Trial};
 
 use crate::format::{self, slug};
 use crate::metric::{Metric, SERVED, active};
-use crate::words;
+use crate::{guides, words};
 
 /// What is compared in one table: the same experiment, service and variant; models and connections differ.
 pub(crate) struct Group<'run> {
@@ -20,6 +21,8 @@ pub(crate) struct Group<'run> {
     pub(crate) models: Vec<&'run str>,
     /// By connections, then in report order.
     pub(crate) cells: Vec<Cell<'run>>,
+    /// Second entries of the same models, which say how far two entries differ by chance; never compared with others.
+    pub(crate) twins: Vec<Cell<'run>>,
 }
 
 /// All trials of one model at one load.
@@ -42,34 +45,41 @@ pub(crate) struct Cell<'run> {
 /// The groups of a run, in the order of the record's cells; `prefix` keeps the ids of several runs apart.
 pub(crate) fn groups<'run>(run: &'run Run, prefix: &str) -> Vec<Group<'run>> {
     let mut groups: Vec<Group<'run>> = Vec::new();
-    for cell in run.cells() {
+    let cells = run.cells();
+    for cell in &cells {
+        let base = twin_base(cell.variant).filter(|base| has_base(&cells, cell, base));
+        let variant = base.unwrap_or(cell.variant);
         let same = |group: &Group| {
             (group.experiment, group.service, group.variant)
-                == (cell.experiment, cell.service, cell.variant)
+                == (cell.experiment, cell.service, variant)
         };
         if !groups.iter().any(same) {
-            let id = [cell.experiment, cell.service, cell.variant].map(slug).join(".");
+            let id = [cell.experiment, cell.service, variant].map(slug).join(".");
             groups.push(Group {
                 id: format!("{prefix}{id}"),
                 experiment: cell.experiment,
                 service: cell.service,
-                variant: cell.variant,
+                variant,
                 connections: Vec::new(),
                 models: Vec::new(),
                 cells: Vec::new(),
+                twins: Vec::new(),
             });
         }
-        if let Some(group) = groups.iter_mut().find(|group| same(group)) {
-            group.add(&cell);
+        match groups.iter_mut().find(|group| same(group)) {
+            Some(group) if base.is_some() => group.twins.push(Cell::new(cell, &group.id)),
+            Some(group) => group.add(cell),
+            None => {}
         }
     }
-    // The busy sweep first: it is what most look for; HTTP before echo, since more is done for a request.
+    // HTTP before echo, since more is done for a request.
     let rank = |name: &str, order: &[&str]| {
         order.iter().position(|known| *known == name).unwrap_or(order.len())
     };
     groups.sort_by_key(|group| {
         (
-            rank(group.experiment, &["sweep", "idle-mass"]),
+            guides::place(group.experiment),
+            group.experiment,
             rank(group.variant, &["default"]),
             rank(group.service, &["http", "echo"]),
         )
@@ -78,6 +88,14 @@ pub(crate) fn groups<'run>(run: &'run Run, prefix: &str) -> Vec<Group<'run>> {
         group.models.sort_by_key(|model| (run.machine.place(model), *model));
     }
     groups
+}
+
+/// Whether the first entry of a twin was measured at the same load; alone it is a cell like any other.
+fn has_base(cells: &[record::Cell<'_>], twin: &record::Cell<'_>, base: &str) -> bool {
+    cells.iter().any(|cell| {
+        (cell.experiment, cell.service, cell.variant, cell.connections, cell.model)
+            == (twin.experiment, twin.service, base, twin.connections, twin.model)
+    })
 }
 
 impl<'run> Group<'run> {
@@ -115,7 +133,7 @@ impl<'run> Group<'run> {
         let mut words: Vec<String> = self.activity().into_iter().collect();
         let first = self.cells.first().and_then(|cell| cell.attempts.first());
         if let Some(trial) = first {
-            words.push(words::pace(trial));
+            words.push(self.pace().unwrap_or_else(|| words::pace(trial)));
             if let Some(depth) = trial.settings.pipeline.filter(|&depth| depth > 1) {
                 words.push(format!("{} requests in flight a connection", format::count(depth)));
             }
@@ -124,6 +142,29 @@ impl<'run> Group<'run> {
             words.push(format!("variant {}", self.variant));
         }
         words.join(", ")
+    }
+
+    /// The range of offered rates, where they differ: a share of a ceiling is another rate for each model.
+    fn pace(&self) -> Option<String> {
+        let trials = || self.cells.iter().flat_map(|cell| &cell.attempts);
+        let kind = &trials().next()?.pace.kind;
+        let (low, high) = trials()
+            .filter_map(|trial| trial.pace.rate.filter(|rate| rate.is_finite()))
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), rate| {
+                (low.min(rate), high.max(rate))
+            });
+        (low < high).then(|| {
+            format!(
+                "open loop ({kind}) at {} to {} requests/s",
+                format::significant(low),
+                format::significant(high)
+            )
+        })
+    }
+
+    /// Whether requests were offered at a rate, which then says nothing of the server.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.cells.iter().any(Cell::is_paced)
     }
 
     /// `1 % of them active`; nothing where all are.
@@ -173,6 +214,11 @@ impl<'run> Cell<'run> {
             outcome,
             unranked: unranked.or(wrong),
         }
+    }
+
+    /// Whether requests were offered at a rate.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.attempts.iter().any(|trial| trial.pace.rate.is_some())
     }
 
     /// Median and spread of a figure.

@@ -2,10 +2,12 @@
 //!
 //! Colours are those of light ground; the page's script replaces them on dark ground, see [`family::dark_for_light`].
 
+mod against;
 mod draw;
 mod tail;
 
 use plotly::common::{Mode, Position};
+use plotly::layout::Axis;
 use plotly::{Plot, Scatter};
 use record::Machine;
 use record::stats::{Spread, float};
@@ -13,8 +15,9 @@ use record::stats::{Spread, float};
 use crate::axis::{self, Range};
 use crate::cells::{Cell, Group};
 use crate::figure::sentence;
-use crate::metric::{CURVES, Metric};
+use crate::metric::{self, Metric};
 use crate::{family, format, tables, verdict};
+pub(crate) use against::{effort, offered, rate_and_latency};
 use draw::Style;
 pub(crate) use draw::{plain, script_safe};
 pub(crate) use tail::percentile_chart;
@@ -22,6 +25,9 @@ pub(crate) use tail::percentile_chart;
 /// Height of the drawing area of a curve chart; labels must stay a line apart in it.
 const CURVE_HEIGHT_PX: f64 = 260.0;
 const LABEL_HEIGHT_PX: f64 = 15.0;
+/// Of an average letter, and of the drawing area of a chart that stands alone on a desktop.
+const LETTER_WIDTH_PX: f64 = 6.6;
+const SCATTER_WIDTH_PX: f64 = 740.0;
 
 /// One chart and what stands around it.
 pub(crate) struct Chart {
@@ -58,7 +64,10 @@ struct Series {
 
 /// The charts of a group.
 pub(crate) fn charts(group: &Group<'_>, machine: &Machine) -> Vec<Chart> {
-    CURVES.iter().filter_map(|metric| chart(group, metric, machine)).collect()
+    metric::curves(group.experiment)
+        .iter()
+        .filter_map(|metric| chart(group, metric, machine))
+        .collect()
 }
 
 fn chart(group: &Group<'_>, metric: &Metric, machine: &Machine) -> Option<Chart> {
@@ -81,7 +90,7 @@ fn chart(group: &Group<'_>, metric: &Metric, machine: &Machine) -> Option<Chart>
     let (plot, height_px) = if single {
         (dots(&series, metric, range), 76 + 34 * series.len())
     } else {
-        (curves(&series, group, range), 330)
+        (curves(&series, connections_axis(group, range), range), 330)
     };
     let against = if single { "" } else { " against connections" };
     let note = match left_out {
@@ -178,7 +187,44 @@ fn dots(series: &[Series], metric: &Metric, range: Range) -> Plot {
 }
 
 /// Several loads: a line for each model, labelled at its end.
-fn curves(series: &[Series], group: &Group<'_>, range: Range) -> Plot {
+fn curves(series: &[Series], x_axis: Axis, range: Range) -> Plot {
+    labelled(series, series.iter().filter_map(End::of).collect(), x_axis, range)
+}
+
+/// As [`curves`], labelled at the edge: lines that end anywhere would be covered by labels at their ends.
+fn curves_to_the_edge(series: &[Series], x_axis: Axis, range: Range) -> Plot {
+    let points = series.iter().flat_map(|series| &series.points);
+    let edge = points.map(|point| point.x).fold(0.0, f64::max);
+    let ends = series.iter().filter_map(End::of).map(|end| End { x: edge, ..end });
+    labelled(series, ends.collect(), x_axis, range)
+}
+
+fn labelled(series: &[Series], ends: Vec<End>, x_axis: Axis, range: Range) -> Plot {
+    let mut plot = marks(series);
+    label_ends(&mut plot, &ends, range);
+    draw::finish(plot, x_axis, draw::value_axis(range), label_margin_px(&ends))
+}
+
+/// Single marks, each labelled where it is.
+fn scattered(series: &[Series], x_axis: Axis, across: Range, range: Range) -> Plot {
+    let mut plot = marks(series);
+    let ends: Vec<End> = series.iter().filter_map(End::of).collect();
+    let logs: Vec<(f64, f64)> = ends.iter().map(|end| (end.x.log10(), end.y.log10())).collect();
+    let letter = LETTER_WIDTH_PX / SCATTER_WIDTH_PX * (across.high - across.low);
+    let widths = ends.iter().map(|end| {
+        f64::from(u32::try_from(end.text.chars().count()).unwrap_or(u32::MAX)) * letter
+            + 3.0 * letter
+    });
+    let gap = LABEL_HEIGHT_PX / CURVE_HEIGHT_PX * (range.high - range.low);
+    let places = axis::place_labels(&logs, &widths.collect::<Vec<_>>(), range, gap);
+    for (end, place) in ends.iter().zip(places) {
+        plot.add_trace(draw::label(end.x, 10f64.powf(place), &end.text, &end.group));
+    }
+    draw::finish(plot, x_axis, draw::value_axis(range), label_margin_px(&ends))
+}
+
+/// Lines and marks of all models; those that are not ranked stand alone.
+fn marks(series: &[Series]) -> Plot {
     let mut plot = Plot::new();
     for series in series {
         let (linked, alone): (Vec<&Point>, Vec<&Point>) =
@@ -200,18 +246,16 @@ fn curves(series: &[Series], group: &Group<'_>, range: Range) -> Plot {
             plot.add_trace(draw::hovering(trace, &series.label, points));
         }
     }
-    let ends: Vec<End> = series
-        .iter()
-        .filter_map(|series| Some((series, series.points.last()?)))
-        .map(|(series, last)| End::new(&series.label, last.x, last.spread.median, last.linked))
-        .collect();
-    label_ends(&mut plot, &ends, range);
-    let x_values: Vec<f64> =
+    plot
+}
+
+/// A tick at each count that was measured; `fallback` where none can stand on a log axis.
+fn connections_axis(group: &Group<'_>, fallback: Range) -> Axis {
+    let values: Vec<f64> =
         group.connections.iter().map(|&connections| float(connections)).collect();
-    let x_texts = group.connections.iter().map(|&connections| format::count(connections)).collect();
-    let x = axis::range(x_values.iter().copied()).unwrap_or(range);
-    let x_axis = draw::log_axis(x, x_values, x_texts).title("connections");
-    draw::finish(plot, x_axis, draw::value_axis(range), label_margin_px(&ends))
+    let texts = group.connections.iter().map(|&connections| format::count(connections)).collect();
+    let range = axis::range(values.iter().copied()).unwrap_or(fallback);
+    draw::log_axis(range, values, texts).title("connections")
 }
 
 /// Where a model's line ends, and what stands there.
@@ -223,6 +267,12 @@ struct End {
 }
 
 impl End {
+    /// Of a model's last mark.
+    fn of(series: &Series) -> Option<Self> {
+        let last = series.points.last()?;
+        Some(Self::new(&series.label, last.x, last.spread.median, last.linked))
+    }
+
     fn new(label: &str, x: f64, y: f64, ranked: bool) -> Self {
         let text = if ranked { label.to_owned() } else { format!("{label} (not ranked)") };
         Self { group: label.to_owned(), text, x, y }

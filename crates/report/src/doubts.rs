@@ -41,6 +41,8 @@ pub(crate) struct Doubts {
     pub(crate) tainted: Vec<Doubt>,
     pub(crate) missing: Vec<Doubt>,
     pub(crate) warnings: Vec<Doubt>,
+    /// What the machine did not tell, or says of itself.
+    pub(crate) machine: Vec<String>,
     /// True of every measurement made this way.
     pub(crate) always: Vec<Doubt>,
 }
@@ -63,6 +65,7 @@ pub(crate) fn doubts(
         tainted: outcomes.chain(flags).collect(),
         missing: missing(&cells, prefix),
         warnings: warnings(&cells, trouble),
+        machine: run.machine.warnings.clone(),
         always: always::always(run, &cells),
     }
 }
@@ -112,7 +115,6 @@ fn record(run: &Run) -> Vec<String> {
     } else if run.finished_at.is_none() {
         said.push("the plan was not finished, or the run is still going on: cells may lack repeats or be absent".into());
     }
-    said.extend(run.machine.warnings.iter().cloned());
     said
 }
 

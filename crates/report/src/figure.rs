@@ -27,6 +27,15 @@ pub(crate) struct Figure {
     pub(crate) bar: String,
 }
 
+impl Figure {
+    /// A dash.
+    pub(crate) fn missing() -> Self {
+        Self {
+            text: "–".into(), title: "not measured".into(), class: "missing", ..Self::default()
+        }
+    }
+}
+
 /// A cell's figure.
 pub(crate) fn figure(cell: &Cell<'_>, metric: &Metric) -> Figure {
     let id = format!("{}.{}", cell.id, metric.id);

@@ -3,22 +3,35 @@
 //! Data flows one way: [`record::Run`] to cells, cells to tables, charts and sentences, all of them to one template.
 //! No figure is typed by hand: whatever the page says was computed from the trials here.
 
+mod across;
 mod answer;
 mod axis;
+mod baseline;
 mod cells;
 mod charts;
+mod choice;
 mod conformance;
+mod data;
 mod doubts;
 mod environment;
+mod experiments;
 mod family;
 mod figure;
 mod format;
+mod growth;
+mod guides;
+mod highlight;
 mod metric;
+mod multiples;
+mod packed;
 mod page;
+mod part;
 mod percentiles;
 mod ranking;
 mod sources;
+mod stability;
 mod tables;
+mod twins;
 mod verdict;
 mod words;
 
@@ -28,23 +41,23 @@ use anyhow::{Context, Result, ensure};
 use askama::Template;
 use record::Run;
 
-/// The page for these runs, as HTML.
+/// The page for these runs, as HTML; with a baseline, each of them stands beside it, too.
 ///
 /// # Errors
 /// Without a run, and where plotly's script is not found inside its crate.
-pub fn render(runs: &[Run]) -> Result<String> {
+pub fn render(runs: &[Run], baseline: Option<&Run>) -> Result<String> {
     ensure!(!runs.is_empty(), "no run to report; name a folder under `results/`");
-    let scripts = plotly::Plot::offline_js_sources();
-    let plotly = script(&scripts).context("plotly's script is not where its crate kept it")?;
-    page::Page::new(runs, plotly).render().context("failed to fill in the page's template")
+    page::Page::new(runs, baseline, packed::plotly()?)
+        .render()
+        .context("failed to fill in the page's template")
 }
 
 /// Writes the page for these runs to `out`, whole or not at all.
 ///
 /// # Errors
 /// As [`render`], and where `out` cannot be written.
-pub fn write(runs: &[Run], out: &Path) -> Result<()> {
-    let html = render(runs)?;
+pub fn write(runs: &[Run], baseline: Option<&Run>, out: &Path) -> Result<()> {
+    let html = render(runs, baseline)?;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).with_context(|| {
@@ -63,10 +76,4 @@ pub fn write(runs: &[Run], out: &Path) -> Result<()> {
     written.with_context(|| {
         format!("failed to write the report to `{}`; name another file with `--out`", out.display())
     })
-}
-
-/// What stands inside the first script element: plotly itself. The second is a formula renderer that the page does not need.
-fn script(html: &str) -> Option<&str> {
-    let (_, inside) = html.split_once("<script type=\"text/javascript\">")?;
-    inside.split_once("</script>").map(|(script, _)| script)
 }

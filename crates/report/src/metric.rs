@@ -1,12 +1,19 @@
 //! The figures of a trial: what each is called, its unit, which way is better, and where it stands in the record.
 
+mod detail;
 mod opening;
 
 use record::Trial;
 use record::stats::float;
 
+use crate::across::Column;
+
+use self::detail::{
+    ERRORS, GENERATOR_CPU, GENERATOR_SHARE, LEAST, LITTLE, MEAN, MOST, OTHERS, PROCESSES, PSS_IDLE,
+    SLAB, STACKS, STEAL, TABLES, THREADS,
+};
 pub(crate) use self::opening::ALL_GREETED;
-use self::opening::{GREETED, OPENED, OVERFLOWS, STORM, SYNS};
+use self::opening::{GREETED, OPENED, OVERFLOWS, STORM, STORM_CURVES, SYNS};
 
 /// One figure of a trial.
 pub(crate) struct Metric {
@@ -24,6 +31,8 @@ pub(crate) struct Metric {
     pub(crate) needs_headroom: bool,
     /// Counts are shown exactly.
     pub(crate) exact: bool,
+    /// What is smaller is not told apart: a switch in a thousand requests is nobody's advantage.
+    pub(crate) resolution: f64,
     /// The figure in `unit`.
     pub(crate) of: fn(&Trial) -> Option<f64>,
 }
@@ -48,8 +57,16 @@ impl Metric {
         (self.of)(trial).is_some_and(|value| !value.is_finite())
     }
 
+    /// What stands above its figures.
+    pub(crate) fn column(&self) -> Column {
+        Column { name: self.name, unit: self.unit, meaning: self.meaning }
+    }
+
     /// A value of it, without the unit.
     pub(crate) fn text(&self, value: f64) -> String {
+        if value.abs() < self.resolution {
+            return format!("<{}", self.resolution);
+        }
         if self.exact { crate::format::counted(value) } else { crate::format::significant(value) }
     }
 
@@ -72,7 +89,17 @@ const fn metric(
     meaning: &'static str,
     of: fn(&Trial) -> Option<f64>,
 ) -> Metric {
-    Metric { id, name, unit, meaning, better: None, needs_headroom: false, exact: false, of }
+    Metric {
+        id,
+        name,
+        unit,
+        meaning,
+        better: None,
+        needs_headroom: false,
+        exact: false,
+        resolution: 0.0,
+        of,
+    }
 }
 
 impl Metric {
@@ -95,15 +122,15 @@ impl Metric {
         self.exact = true;
         self
     }
+
+    const fn resolution(mut self, least: f64) -> Self {
+        self.resolution = least;
+        self
+    }
 }
 
 fn ms(ns: u64) -> f64 {
     float(ns) / NS_PER_MS
-}
-
-fn signed_mib(bytes: i64) -> f64 {
-    let size = float(bytes.unsigned_abs()) / MIB;
-    if bytes < 0 { -size } else { size }
 }
 
 pub(crate) static RATE: Metric =
@@ -151,23 +178,25 @@ pub(crate) static CPU: Metric = metric(
 .lower();
 pub(crate) static VOLUNTARY: Metric = metric(
     "voluntary",
-    "Switches voluntary",
+    "Voluntary switches",
     "per request",
     "times a thread of the server gave up its CPU to wait",
     |trial| trial.server.voluntary_switches_per_request,
 )
-.lower();
+.lower()
+.resolution(0.001);
 pub(crate) static INVOLUNTARY: Metric = metric(
     "involuntary",
-    "Switches involuntary",
+    "Involuntary switches",
     "per request",
     "times a thread of the server was made to give up its CPU",
     |trial| trial.server.involuntary_switches_per_request,
 )
-.lower();
+.lower()
+.resolution(0.001);
 pub(crate) static SWITCHES: Metric = metric(
     "switches",
-    "Switches all",
+    "Switches",
     "per request",
     "voluntary and involuntary context switches together",
     |trial| {
@@ -177,7 +206,8 @@ pub(crate) static SWITCHES: Metric = metric(
         )
     },
 )
-.lower();
+.lower()
+.resolution(0.001);
 pub(crate) static SYSCALLS: Metric = metric(
     "syscalls",
     "System calls",
@@ -238,9 +268,9 @@ pub(crate) fn active(trial: &Trial) -> Option<u64> {
     trial.connections_active.or(trial.settings.active).or(Some(trial.connections))
 }
 
-/// The columns of the verdict table, the served connections and the lines of code aside.
-pub(crate) static VERDICT: [&Metric; 10] =
-    [&RATE, &P50, &P99, &CPU, &VOLUNTARY, &INVOLUNTARY, &SYSCALLS, &MEMORY, &PSS, &JAIN];
+/// The columns of the verdict table that are measured in the cell itself.
+pub(crate) static VERDICT: [&Metric; 8] =
+    [&RATE, &P50, &P99, &CPU, &SWITCHES, &SYSCALLS, &MEMORY, &JAIN];
 
 /// Columns of the verdict table of an experiment.
 pub(crate) fn verdict(experiment: &str) -> &'static [&'static Metric] {
@@ -249,6 +279,11 @@ pub(crate) fn verdict(experiment: &str) -> &'static [&'static Metric] {
 
 /// What is drawn against connections.
 pub(crate) static CURVES: [&Metric; 6] = [&RATE, &P50, &P99, &CPU, &SWITCHES, &PSS];
+
+/// What is drawn of an experiment against connections.
+pub(crate) fn curves(experiment: &str) -> &'static [&'static Metric] {
+    if experiment == "storm" { &STORM_CURVES } else { &CURVES }
+}
 
 /// All columns of the full tables.
 pub(crate) static ALL: [&Metric; 37] = [
@@ -290,101 +325,3 @@ pub(crate) static ALL: [&Metric; 37] = [
     &OTHERS,
     &LITTLE,
 ];
-
-static MEAN: Metric =
-    metric("mean", "Latency mean", "ms", "mean of all answers of the window", |trial| {
-        trial.latency_ns.map(|latency| latency.mean / NS_PER_MS)
-    })
-    .lower()
-    .headroom();
-static PSS_IDLE: Metric = metric(
-    "pss-idle",
-    "Memory before",
-    "MiB",
-    "proportional set size before the first connection",
-    |trial| trial.server.pss_idle_bytes.map(|bytes| float(bytes) / MIB),
-);
-static PROCESSES: Metric =
-    metric("processes", "Processes", "", "of the server, at the end of the window", |trial| {
-        trial.server.processes.map(float)
-    })
-    .exact();
-static THREADS: Metric =
-    metric("threads", "Threads", "", "of the server, at the end of the window", |trial| {
-        trial.server.threads.map(float)
-    })
-    .exact();
-static SLAB: Metric = metric(
-    "slab",
-    "Kernel slab",
-    "MiB",
-    "what the trial added on the whole machine: sockets of both sides, among others",
-    |trial| trial.kernel.slab_bytes.map(signed_mib),
-);
-static STACKS: Metric = metric(
-    "stacks",
-    "Kernel stacks",
-    "MiB",
-    "what the trial added on the whole machine",
-    |trial| trial.kernel.kernel_stack_bytes.map(signed_mib),
-);
-static TABLES: Metric = metric(
-    "page-tables",
-    "Page tables",
-    "MiB",
-    "what the trial added on the whole machine",
-    |trial| trial.kernel.page_table_bytes.map(signed_mib),
-);
-static LEAST: Metric = metric(
-    "least",
-    "Answers least",
-    "per connection",
-    "answers that the least served active connection got",
-    |trial| trial.connection_requests.map(|requests| float(requests.min)),
-)
-.exact();
-static MOST: Metric = metric(
-    "most",
-    "Answers most",
-    "per connection",
-    "answers that the most served active connection got",
-    |trial| trial.connection_requests.map(|requests| float(requests.max)),
-)
-.exact();
-static ERRORS: Metric =
-    metric("errors", "Errors", "", "requests and connects that failed, of any kind", |trial| {
-        Some(float(trial.errors.values().fold(0, |sum: u64, &errors| sum.saturating_add(errors))))
-    })
-    .exact();
-static GENERATOR_CPU: Metric = metric(
-    "generator-cpu",
-    "Generator CPU",
-    "µs per request",
-    "CPU time of the load generator",
-    |trial| trial.generator.cpu_ns_per_request.map(|ns| ns / NS_PER_US),
-);
-static GENERATOR_SHARE: Metric = metric(
-    "generator-share",
-    "Generator busy",
-    "%",
-    "share of its CPUs that the generator used in the window",
-    |trial| trial.generator.cpu_share.map(|share| share * 100.0),
-);
-static STEAL: Metric =
-    metric("steal", "Steal", "%", "share of the trial's CPUs that the hypervisor took", |trial| {
-        trial.machine.steal_share.map(|share| share * 100.0)
-    });
-static OTHERS: Metric = metric(
-    "others",
-    "Others",
-    "%",
-    "share of the trial's CPUs that neither server nor generator used",
-    |trial| trial.machine.other_cpu_share.map(|share| share * 100.0),
-);
-static LITTLE: Metric = metric(
-    "little",
-    "Little's law",
-    "ratio",
-    "rate x mean latency over served connections x pipeline depth: 0.9 to 1.1 in an honest closed loop",
-    |trial| trial.checks.little.map(|check| check.ratio),
-);

@@ -38,6 +38,11 @@ impl Curve {
         self.at.iter().map(text).collect()
     }
 
+    /// The taint for a place that says what it is: without `not ranked`.
+    pub(crate) fn why(&self) -> &str {
+        self.taint.strip_prefix("not ranked: ").unwrap_or(&self.taint)
+    }
+
     pub(crate) fn max_text(&self) -> String {
         format::significant(self.max)
     }

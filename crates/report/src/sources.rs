@@ -4,6 +4,7 @@ use record::Run;
 
 use crate::cells::{Cell, Group};
 use crate::figure::{Figure, figure};
+use crate::highlight::{Token, tokens};
 use crate::metric::{CPU, MEMORY, Metric, P99, RATE, SWITCHES, SYSCALLS};
 use crate::verdict::{Ending, Label, ending, label, source_id};
 use crate::{format, tables};
@@ -21,7 +22,10 @@ pub(crate) struct Source<'run> {
     pub(crate) limits: &'run [String],
     pub(crate) columns: Vec<&'static Metric>,
     pub(crate) loads: Vec<Load>,
-    pub(crate) text: &'run str,
+    /// The page itself; nothing where it is told already, or was not recorded.
+    pub(crate) tokens: Vec<Token<'run>>,
+    /// Where the same page stands already; empty where it does not.
+    pub(crate) told: String,
 }
 
 /// Its cells in one group.
@@ -39,9 +43,10 @@ pub(crate) struct Row {
     pub(crate) figures: Vec<Figure>,
 }
 
-/// All contestants of the run, in report order.
+/// All contestants of the run, in report order; the pages of `earlier` runs are not told twice.
 pub(crate) fn sources<'run>(
     run: &'run Run,
+    earlier: &[Run],
     groups: &[Group<'_>],
     prefix: &str,
 ) -> Vec<Source<'run>> {
@@ -55,6 +60,15 @@ pub(crate) fn sources<'run>(
         };
         let lines = |lines: Option<u64>, what: &str| {
             lines.map(|lines| format!("{what}: {} lines", format::count(lines)))
+        };
+        let text = contestant.server_source.as_str();
+        let before = earlier.iter().position(|run| {
+            run.machine.contestant(name).is_some_and(|before| before.server_source == text)
+        });
+        let told = match before.filter(|_| !text.is_empty()) {
+            None => String::new(),
+            Some(0) => source_id(name, ""),
+            Some(place) => source_id(name, &format!("run{}.", place + 1)),
         };
         let facts = [
             Some(contestant.mechanism.clone()).filter(|text| !text.is_empty()),
@@ -70,7 +84,8 @@ pub(crate) fn sources<'run>(
             limits: &contestant.limits,
             columns: BESIDE.to_vec(),
             loads: groups.iter().filter_map(|group| load(group, name, prefix)).collect(),
-            text: &contestant.server_source,
+            tokens: if told.is_empty() { tokens(text) } else { Vec::new() },
+            told,
         }
     };
     contestants.map(source).collect()

@@ -3,18 +3,21 @@
 use record::stats::float;
 use record::{Conforms, Machine, Outcome, Run};
 
+use crate::across::{AFTER_LATENCY, AFTER_MEMORY, Across, Column};
 use crate::cells::{Cell, Group};
 use crate::figure::{Figure, figure};
-use crate::metric::{self, ESTABLISHED, Metric};
+use crate::metric::{self, ESTABLISHED, MEMORY, Metric, P99};
 use crate::ranking::Ranking;
-use crate::{charts, conformance, family, format, tables, words};
+use crate::{charts, conformance, family, format, tables, twins, words};
 
 /// One table.
 pub(crate) struct Verdict {
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) caption: String,
-    pub(crate) columns: Vec<&'static Metric>,
+    /// Columns that belong here and were measured for nobody, by name.
+    pub(crate) absent: String,
+    pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -24,12 +27,16 @@ pub(crate) struct Row {
     pub(crate) label: Label,
     pub(crate) ending: Ending,
     pub(crate) served: Figure,
+    /// As many as columns; none where nothing was measured and the record says why.
     pub(crate) figures: Vec<Figure>,
     /// Cases of the battery that it passes, and where they stand; empty where it was not run.
     pub(crate) conforms: String,
     pub(crate) conforms_href: String,
     pub(crate) conforms_class: &'static str,
+    /// Cases passed, to sort by.
+    pub(crate) conforms_value: String,
     pub(crate) lines: String,
+    pub(crate) lines_value: String,
 }
 
 /// A model's name with the colour and mark that it has in charts.
@@ -60,13 +67,40 @@ pub(crate) struct Badge {
     pub(crate) href: String,
 }
 
-/// The verdict on a group at the largest load that all its models share.
-pub(crate) fn verdict(group: &Group<'_>, run: &Run, prefix: &str) -> Option<Verdict> {
+/// The verdict on one of the groups, at the largest load that all its models share.
+pub(crate) fn verdict(
+    group: &Group<'_>,
+    groups: &[Group<'_>],
+    run: &Run,
+    prefix: &str,
+) -> Option<Verdict> {
     let connections = group.common_connections()?;
     let cells: Vec<&Cell> = group.at(connections).collect();
-    let rows =
-        cells.iter().map(|cell| row(cell, group.experiment, run, prefix)).collect::<Vec<_>>();
-    let mut table = Verdict {
+    let own = metric::verdict(group.experiment);
+    let mut rows: Vec<Row> = cells.iter().map(|cell| row(cell, own, run, prefix)).collect();
+    for (place, metric) in own.iter().enumerate() {
+        let floor = twins::floor(group, metric, connections);
+        compare(metric, &cells, floor, rows.iter_mut().map(|row| &mut row.figures[place]));
+    }
+    let mut columns: Vec<Column> = own.iter().map(|metric| metric.column()).collect();
+    let mut absent = Vec::new();
+    if group.experiment == "sweep" {
+        for (after, others) in [(&MEMORY, &AFTER_MEMORY[..]), (&P99, &AFTER_LATENCY[..])] {
+            let place = own.iter().position(|metric| metric.id == after.id).map_or(0, |at| at + 1);
+            for across in others.iter().rev() {
+                if !insert(across, place, groups, group.service, &cells, &mut rows, &mut columns) {
+                    absent.insert(0, across.column.name);
+                }
+            }
+        }
+    }
+    for row in &mut rows {
+        if !row.ending.detail.is_empty() && row.figures.iter().all(|figure| figure.value.is_empty())
+        {
+            row.figures.clear();
+        }
+    }
+    Some(Verdict {
         id: format!("v.{}.{connections}", group.id),
         title: format!(
             "{}, at {}",
@@ -74,22 +108,42 @@ pub(crate) fn verdict(group: &Group<'_>, run: &Run, prefix: &str) -> Option<Verd
             tables::connections_in_words(connections)
         ),
         caption: caption(group, &cells),
-        columns: metric::verdict(group.experiment).to_vec(),
+        absent: format::list(&absent),
+        columns,
         rows,
-    };
-    for (place, metric) in metric::verdict(group.experiment).iter().enumerate() {
-        compare(metric, &cells, table.rows.iter_mut().map(|row| &mut row.figures[place]));
+    })
+}
+
+/// A column from another experiment, unless nobody has it.
+fn insert(
+    across: &Across,
+    place: usize,
+    groups: &[Group<'_>],
+    service: &str,
+    cells: &[&Cell<'_>],
+    rows: &mut [Row],
+    columns: &mut Vec<Column>,
+) -> bool {
+    let figures: Vec<Option<Figure>> =
+        cells.iter().map(|cell| across.figure(groups, cell, service)).collect();
+    if figures.iter().all(Option::is_none) {
+        return false;
     }
-    Some(table)
+    columns.insert(place, Column { ..across.column });
+    for (row, figure) in rows.iter_mut().zip(figures) {
+        row.figures.insert(place, figure.unwrap_or_else(Figure::missing));
+    }
+    true
 }
 
 /// Bars and leaders of a column, over the ranked figures alone.
 fn compare<'rows>(
     metric: &Metric,
     cells: &[&Cell<'_>],
+    floor: Option<f64>,
     column: impl Iterator<Item = &'rows mut Figure>,
 ) {
-    let Some(ranking) = Ranking::new(metric, cells) else { return };
+    let Some(ranking) = Ranking::new(metric, cells, floor) else { return };
     let longest = ranking.ranked.iter().map(|(_, spread)| spread.median).fold(0.0, f64::max);
     let mut leaders: Vec<&str> = ranking.leaders().iter().map(|(cell, _)| cell.model).collect();
     // Where nobody can be told from the best, nobody is the best.
@@ -109,7 +163,7 @@ fn compare<'rows>(
                 format!("; {} of those ranked", ranking.superlative())
             } else {
                 format!(
-                    "; {} of those ranked, its spread overlaps that of {}",
+                    "; {} of those ranked, a tie with {}",
                     if leaders[0] == cell.model {
                         ranking.superlative()
                     } else {
@@ -123,8 +177,8 @@ fn compare<'rows>(
     }
 }
 
-fn row(cell: &Cell<'_>, experiment: &str, run: &Run, prefix: &str) -> Row {
-    let contestant = run.machine.contestant(cell.model);
+fn row(cell: &Cell<'_>, columns: &[&Metric], run: &Run, prefix: &str) -> Row {
+    let lines = run.machine.contestant(cell.model).and_then(|contestant| contestant.server_lines);
     let battery = run.conformance.as_ref();
     let proven = battery.and_then(|battery| Some((battery.of(cell.model)?, battery.cases.len())));
     let starved = (cell.ended(Outcome::Starved) > 0).then(|| cell.served()).flatten();
@@ -132,7 +186,7 @@ fn row(cell: &Cell<'_>, experiment: &str, run: &Run, prefix: &str) -> Row {
     let note = starved
         .map(|served| format!("served {}", served.replace(" of ", " of\u{a0}")))
         .unwrap_or_default();
-    let figures = metric::verdict(experiment).iter().map(|metric| {
+    let figures = columns.iter().map(|metric| {
         let mut figure = figure(cell, metric);
         figure.id.insert_str(0, "v.");
         if metric.needs_headroom && !figure.value.is_empty() {
@@ -153,9 +207,11 @@ fn row(cell: &Cell<'_>, experiment: &str, run: &Run, prefix: &str) -> Row {
             Some(_) => "",
             None => "missing",
         },
-        lines: contestant
-            .and_then(|contestant| contestant.server_lines)
-            .map_or_else(|| "–".into(), format::count),
+        conforms_value: proven
+            .map(|(model, _)| model.count(Conforms::Pass).to_string())
+            .unwrap_or_default(),
+        lines: lines.map_or_else(|| "–".into(), format::count),
+        lines_value: lines.map(|lines| lines.to_string()).unwrap_or_default(),
     }
 }
 
@@ -226,12 +282,7 @@ fn served(cell: &Cell<'_>) -> Figure {
     let open = cell.spread(&ESTABLISHED).map(|spread| spread.median);
     let active = cell.behind.iter().filter_map(|trial| metric::active(trial)).max().map(float);
     let Some(text) = cell.served() else {
-        return Figure {
-            text: "–".into(),
-            title: "not measured".into(),
-            class: "missing",
-            ..Figure::default()
-        };
+        return Figure::missing();
     };
     Figure {
         id: format!("v.{}.served", cell.id),

@@ -118,10 +118,5 @@ pub(crate) fn service(name: &str) -> &str {
 
 /// What an experiment asks.
 pub(crate) fn experiment(name: &str) -> &str {
-    match name {
-        "sweep" => "every connection busy",
-        "idle-mass" => "many idle, few active",
-        "storm" => "all connect at once",
-        other => other,
-    }
+    crate::guides::guide(name).map_or(name, |guide| guide.title)
 }

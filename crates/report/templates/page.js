@@ -1,117 +1,113 @@
-// Draws the charts from the JSON that stands beside each of them; everything else on the page works without this.
+// What the page does with a script; without one it has every figure all the same.
 "use strict";
-(() => {
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const darkFor = JSON.parse(document.getElementById("colours").textContent);
-  // Below this width a label beside a line would leave no room for the line; the buttons above name it then.
-  const LABELS_FROM_PX = 520;
-  const NARROW_MARGIN_PX = 14;
-  // Half a sheet of A4 or letter paper laid on its side; the window's width says nothing about it.
-  const PAPER_PX = 470;
-  let printing = false;
 
-  /** The chart's JSON in the colours of the ground that it is drawn on. */
-  function spec(figure) {
-    let text = figure.querySelector("script").textContent;
-    if (dark.matches && !printing) {
-      text = text.replace(/"#[0-9a-f]{6}"/g, (colour) => JSON.stringify(darkFor[colour.slice(1, -1)] ?? colour.slice(1, -1)));
-    }
-    const chart = JSON.parse(text);
-    if (printing) chart.layout.width = PAPER_PX;
-    const narrow = !printing && figure.clientWidth < LABELS_FROM_PX;
-    if (narrow && chart.data.some((trace) => trace.meta === "label")) {
-      chart.data = chart.data.filter((trace) => trace.meta !== "label");
-      chart.layout.margin.r = NARROW_MARGIN_PX;
-      chart.layout.margin.l = 52;
-    }
-    figure.dataset.narrow = String(narrow);
-    return chart;
-  }
+const root = document.documentElement;
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
 
-  function draw(figure) {
-    // Opening the details draws what is in them.
-    if (figure.closest("details:not([open])")) return;
-    const hidden = hiddenIn(figure);
-    const chart = spec(figure);
-    for (const trace of chart.data) trace.visible = !hidden.has(trace.legendgroup);
-    Plotly.react(figure.querySelector(".plot"), chart.data, chart.layout, chart.config);
-  }
+function button(text, press) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = text;
+  made.addEventListener("click", () => press(made));
+  return made;
+}
 
-  /** Models that the buttons above a chart have switched off. */
-  function hiddenIn(element) {
-    const off = element.closest(".charted").querySelectorAll('.legend [aria-pressed="false"]');
-    return new Set([...off].map((button) => button.dataset.group));
-  }
+/** The text that stands in a script element as gzip in base64. */
+async function unpack(element) {
+  const letters = atob(element.textContent.trim());
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at += 1) bytes[at] = letters.charCodeAt(at);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
 
-  function show(charted) {
-    const hidden = hiddenIn(charted);
-    for (const plot of charted.querySelectorAll(".js-plotly-plot")) {
-      Plotly.restyle(plot, { visible: plot.data.map((trace) => !hidden.has(trace.legendgroup)) });
-    }
-  }
+// The reader's colours: the system's, unless the page is told otherwise.
 
-  function press(button, alone) {
-    const buttons = [...button.closest(".legend").querySelectorAll("button")];
-    const isOn = (one) => one.getAttribute("aria-pressed") === "true";
-    if (alone) {
-      const already = buttons.every((one) => isOn(one) === (one === button));
-      for (const one of buttons) one.setAttribute("aria-pressed", String(already || one === button));
-    } else {
-      button.setAttribute("aria-pressed", String(!isOn(button)));
-    }
-    show(button.closest(".charted"));
-  }
+const THEMES = { auto: "light dark", light: "light", dark: "dark" };
 
-  for (const legend of document.querySelectorAll(".legend")) {
-    // A double click has toggled the button twice before, which is as good as never.
-    legend.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (button) press(button, event.shiftKey);
-    });
-    legend.addEventListener("dblclick", (event) => {
-      const button = event.target.closest("button");
-      if (button) press(button, true);
-    });
-  }
+function isDark() {
+  return root.dataset.theme === "dark" || (root.dataset.theme !== "light" && systemDark.matches);
+}
 
-  const figures = [...document.querySelectorAll("figure.chart")];
-  const drawAll = () => figures.forEach(draw);
+function setTheme(theme) {
+  root.dataset.theme = theme;
+  root.style.colorScheme = THEMES[theme];
+  // A page that may keep nothing still changes its colours.
+  try { localStorage.setItem("c10k-theme", theme); } catch { /* it may not */ }
+  dispatchEvent(new Event("theme"));
+}
 
-  document.documentElement.classList.add("js");
-  // One a turn, so that the page answers while it draws.
-  let next = 0;
-  function drawNext() {
-    if (next >= figures.length) {
-      document.documentElement.dataset.drawn = "yes";
-      return;
-    }
-    draw(figures[next++]);
-    setTimeout(drawNext);
-  }
-  drawNext();
-
-  dark.addEventListener("change", drawAll);
-  addEventListener("beforeprint", () => { printing = true; drawAll(); });
-  addEventListener("afterprint", () => { printing = false; drawAll(); });
-  addEventListener("resize", () => {
-    for (const figure of figures) {
-      if (figure.dataset.narrow !== String(figure.clientWidth < LABELS_FROM_PX)) draw(figure);
-    }
+function offerThemes() {
+  let stored = "auto";
+  try { stored = localStorage.getItem("c10k-theme") ?? stored; } catch { /* it may not */ }
+  if (!Object.hasOwn(THEMES, stored)) stored = "auto";
+  root.dataset.theme = stored;
+  root.style.colorScheme = THEMES[stored];
+  const names = Object.keys(THEMES);
+  const name = (theme) => `Colours: ${theme}`;
+  const made = button(name(stored), (made) => {
+    const next = names[(names.indexOf(root.dataset.theme) + 1) % names.length];
+    setTheme(next);
+    made.textContent = name(next);
   });
-  for (const details of document.querySelectorAll("details")) {
-    details.addEventListener("toggle", () => {
-      if (details.open) details.querySelectorAll("figure.chart").forEach(draw);
-    });
+  made.className = "theme";
+  document.querySelector(".top").append(made);
+}
+
+// Downloads, from what the page carries: no network is asked.
+
+function save(name, type, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** A value of a CSV file; what a spreadsheet would take for a formula becomes text. */
+function field(value) {
+  const text = typeof value === "string" && /^[=+\-@\t]/.test(value) ? `'${value}` : String(value ?? "");
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function csv(data) {
+  const place = ["experiment", "service", "variant", "connections", "model", "outcome"];
+  const columns = data.columns.filter(({ id }) => data.cells.some((cell) => id in cell.figures));
+  const ends = ["median", "low", "high"];
+  const heading = ({ id, unit }, end) => `${id}.${end}${unit ? ` (${unit})` : ""}`;
+  const head = ["run", ...place, ...columns.flatMap((column) => ends.map((end) => heading(column, end)))];
+  const rows = data.cells.map((cell) => [
+    data.run,
+    ...place.map((name) => cell[name]),
+    ...columns.flatMap(({ id }) => ends.map((end) => cell.figures[id]?.[end])),
+  ]);
+  return [head, ...rows].map((row) => row.map(field).join(",")).join("\r\n");
+}
+
+function offerDownloads() {
+  for (const place of document.querySelectorAll(".downloads")) {
+    const data = () => unpack(place.parentElement.querySelector("script.data"));
+    const name = place.dataset.name.replace(/[^\w.-]+/g, "_") || "run";
+    place.append(
+      "All figures of this run: ",
+      button("JSON", async () => save(`${name}.json`, "application/json", await data())), " ",
+      button("CSV", async () => save(`${name}.csv`, "text/csv", csv(JSON.parse(await data())))), " ",
+      button("Print", () => print()),
+    );
+    place.hidden = false;
   }
-  /** A link into closed details opens them. */
-  function reveal() {
-    const target = document.getElementById(location.hash.slice(1));
-    const details = target?.closest("details");
-    if (details && !details.open) {
+}
+
+/** A link into closed details opens them. */
+function reveal() {
+  const target = document.getElementById(location.hash.slice(1));
+  let opened = target?.matches("details:not([open])") ?? false;
+  if (opened) target.open = true;
+  for (let details = target?.parentElement?.closest("details"); details; details = details.parentElement.closest("details")) {
+    if (!details.open) {
       details.open = true;
-      target.scrollIntoView();
+      opened = true;
     }
   }
-  addEventListener("hashchange", reveal);
-  reveal();
-})();
+  if (opened) target.scrollIntoView();
+}

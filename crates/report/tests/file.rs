@@ -11,7 +11,7 @@ const SIZE_MAX_BYTES: usize = 8 * 1024 * 1024;
 
 #[test]
 fn the_page_asks_no_network_for_anything() {
-    let page = own(&report::render(&[run()]).unwrap());
+    let page = own(&report::render(&[run()], None).unwrap());
     assert!(attributes(&page, "src").is_empty(), "everything is inside");
     for href in attributes(&page, "href") {
         assert!(href.starts_with('#') || href == "data:,", "{href}");
@@ -37,7 +37,7 @@ fn the_page_asks_no_network_for_anything() {
 fn the_page_is_one_file_of_bounded_size_written_whole() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("new/folder/index.html");
-    report::write(&[run()], &out).unwrap();
+    report::write(&[run()], None, &out).unwrap();
     let html = std::fs::read_to_string(&out).unwrap();
     assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
     assert!(html.len() < SIZE_MAX_BYTES, "{} bytes", html.len());
@@ -50,7 +50,7 @@ fn a_file_that_cannot_be_written_is_named_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("taken");
     std::fs::create_dir(&out).unwrap();
-    let error = report::write(&[run()], &out).unwrap_err().to_string();
+    let error = report::write(&[run()], None, &out).unwrap_err().to_string();
     assert!(error.contains(&out.display().to_string()), "{error}");
     assert!(error.ends_with("name another file with `--out`"), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
@@ -80,12 +80,12 @@ fn ten_thousand_trials_still_make_a_page() {
     }
     let count = trials.len();
     assert!(count > 10_000);
-    let html = report::render(&[run_of(trials)]).unwrap();
+    let html = report::render(&[run_of(trials)], None).unwrap();
     assert!(html.contains("10\u{202f}032 trials"), "all {count} are counted");
     assert!(html.len() < 2 * SIZE_MAX_BYTES, "{} bytes", html.len());
 }
 
 #[test]
 fn the_same_record_gives_the_same_page() {
-    assert!(report::render(&[run()]).unwrap() == report::render(&[run()]).unwrap());
+    assert!(report::render(&[run()], None).unwrap() == report::render(&[run()], None).unwrap());
 }

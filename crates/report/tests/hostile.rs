@@ -5,7 +5,7 @@ mod html;
 
 use fixture::{MODELS, machine, run, run_of, trial};
 use html::{attributes, own, page, part, text};
-use record::trial::Latency;
+use record::trial::{Latency, Pace};
 use record::{Machine, Run, Trial};
 
 /// Markup, ends of elements and attributes, plotly's own markup and templates, and shell and path tricks.
@@ -155,6 +155,37 @@ fn numbers_at_their_limits_do_no_harm() {
 }
 
 #[test]
+fn sections_and_baselines_bear_numbers_at_their_limits() {
+    let values = [0.0, -1.0, f64::MIN_POSITIVE, f64::MAX, f64::NAN, f64::INFINITY];
+    for experiment in ["rate", "memory", "wall", "blocking", "storm"] {
+        let mut trials = Vec::new();
+        for (value, connections) in values.into_iter().zip(1..) {
+            for repeat in 1..=2 {
+                let mut one =
+                    trial(experiment, "http", connections, connections, &MODELS[3], repeat);
+                one.histogram = None;
+                one.flags.clear();
+                one.pace = Pace { kind: "rate".into(), rate: Some(value) };
+                one.requests_per_s = Some(value);
+                one.server.cpu_ns_per_request = Some(value * f64::from(repeat));
+                one.all_greeted_ms = Some(value);
+                one.server.pss_bytes = Some(u64::MAX);
+                one.connections_established = Some(if repeat == 1 { 0 } else { u64::MAX });
+                trials.push(one);
+            }
+        }
+        let run = run_of(trials);
+        let page = own(&report::render(std::slice::from_ref(&run), Some(&run)).unwrap());
+        assert!(page.contains(&format!("id=\"x.{experiment}\"")));
+        let shown = text(part(&page, "<main", "</main>"));
+        let odd = |word: &&str| {
+            word.starts_with("NaN") || word.trim_start_matches(['+', '−', '-']).starts_with("inf")
+        };
+        assert_eq!(shown.split(' ').find(odd), None, "{experiment}");
+    }
+}
+
+#[test]
 fn a_trial_with_nothing_in_it_is_a_row_of_dashes() {
     let empty = Trial {
         experiment: "sweep".into(),
@@ -197,7 +228,7 @@ fn an_unfinished_run_says_so_at_the_top() {
 fn a_run_without_a_machine_still_shows_its_figures() {
     let run = Run { machine: Machine::default(), ..run() };
     let page = page(run);
-    assert!(text(part(&page, "<table class=\"verdict\"", "</table>")).contains("mio-loop"));
+    assert!(text(part(&page, "<table class=\"verdict ", "</table>")).contains("mio-loop"));
     assert!(text(&page).contains("The record holds no sources."));
 }
 
@@ -220,7 +251,7 @@ fn a_broken_histogram_costs_its_curve_and_says_so() {
 
 #[test]
 fn no_run_at_all_is_an_error_with_a_remedy() {
-    let error = report::render(&[]).unwrap_err().to_string();
+    let error = report::render(&[], None).unwrap_err().to_string();
     assert_eq!(error, "no run to report; name a folder under `results/`");
 }
 
@@ -230,7 +261,7 @@ fn two_names_that_look_alike_as_ids_stay_two_cells() {
     let mut other = trial("sweep", "http", 100, 100, &MODELS[0], 1);
     one.model = "a b".into();
     other.model = "a-b".into();
-    let page = own(&report::render(&[run_of(vec![one, other])]).unwrap());
+    let page = own(&report::render(&[run_of(vec![one, other])], None).unwrap());
     let mut ids = attributes(&page, "id");
     let count = ids.len();
     ids.sort_unstable();

@@ -29,7 +29,8 @@ fn the_verdict_table_of_a_fixed_run_stays_as_it_is() {
         ("sweep-echo", "v.sweep.echo.default.10000"),
         ("idle-mass", "v.idle-mass.http.default.10000"),
     ] {
-        let table = part(page, &format!("<table class=\"verdict\" id=\"{id}\">"), "</table>");
+        let table =
+            part(page, &format!("<table class=\"verdict sortable\" id=\"{id}\">"), "</table>");
         insta::assert_snapshot!(format!("verdict-{name}"), grid(table));
     }
 }
@@ -38,7 +39,7 @@ fn the_verdict_table_of_a_fixed_run_stays_as_it_is() {
 fn the_answer_of_a_fixed_run_stays_as_it_is() {
     let page = fixed();
     let answer = part(page, "<section id=\"answer\"", "</section>");
-    let lines: Vec<String> = answer.split("<li>").map(text).collect();
+    let lines: Vec<String> = answer.replace("<tr>", "<li>").split("<li>").map(text).collect();
     insta::assert_snapshot!("answer", lines.join("\n"));
 }
 
@@ -137,7 +138,7 @@ fn three_digits_and_the_unit_of_a_single_trial_can_be_read_off() {
     assert_eq!(text(rate), thin("81_200"));
     assert_eq!(attribute(rate, "data-value"), Some("81234.5"));
     assert_eq!(text(cell(&page, "v.sweep.http.default.100.mio-loop.cpu")), "12.3");
-    let head = part(&page, "<table class=\"verdict\"", "</thead>");
+    let head = part(&page, "<table class=\"verdict ", "</thead>");
     assert!(text(head).contains("Rate requests/s") && text(head).contains("CPU per request µs"));
 }
 
@@ -203,7 +204,7 @@ fn every_link_leads_somewhere_and_no_two_things_share_an_id() {
 fn two_runs_stand_one_after_the_other_and_are_never_mixed() {
     let one = run_of(vec![trial("sweep", "http", 100, 100, &MODELS[0], 1)]);
     let other = run_of(vec![trial("sweep", "http", 100, 100, &MODELS[0], 2)]);
-    let page = html::own(&report::render(&[one.clone(), other.clone()]).unwrap());
+    let page = html::own(&report::render(&[one.clone(), other.clone()], None).unwrap());
     for (prefix, run) in [("", &one), ("run2.", &other)] {
         let id = format!("v.{prefix}sweep.http.default.100.process-per-connection.rate");
         let shown = attribute(cell(&page, &id), "data-value").unwrap().parse::<f64>().unwrap();
@@ -228,7 +229,7 @@ fn the_command_the_limits_and_each_source_are_on_the_page() {
     );
     for (model, ..) in MODELS {
         let source = part(page, &format!("id=\"source.{model}\""), "</details>");
-        assert!(text(source).contains("fn serve() -> Vec<u8>"), "{model}");
+        assert!(html::verbatim(source).contains("fn serve() -> Vec<u8>"), "{model}");
         assert!(
             source.contains(&format!("href=\"#sweep.http.default.100.{model}\"")),
             "its numbers stand beside it"

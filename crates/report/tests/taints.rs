@@ -65,12 +65,15 @@ fn a_generator_bound_cell_loses_rate_and_latency_and_keeps_cpu_switches_and_memo
     for column in ["rate", "p50", "p99"] {
         assert!(class(column).contains("unranked"), "{column}");
     }
-    for column in ["cpu", "voluntary", "memory"] {
+    for column in ["cpu", "switches", "memory"] {
         assert!(class(column).contains("lead"), "{column}");
     }
     // Nobody else may lead where the fastest were held back.
-    let table =
-        part(page, "<table class=\"verdict\" id=\"v.sweep.http.default.10000\">", "</table>");
+    let table = part(
+        page,
+        "<table class=\"verdict sortable\" id=\"v.sweep.http.default.10000\">",
+        "</table>",
+    );
     let leads = table.match_indices("n lead").count();
     let rate_leads =
         table.split("<td id=").filter(|cell| cell.contains(".rate\" class=\"n lead")).count();
@@ -80,8 +83,11 @@ fn a_generator_bound_cell_loses_rate_and_latency_and_keeps_cpu_switches_and_memo
 #[test]
 fn single_trials_lead_nothing_since_their_spread_is_unknown() {
     let page = fixed();
-    let table =
-        part(page, "<table class=\"verdict\" id=\"v.idle-mass.http.default.10000\">", "</table>");
+    let table = part(
+        page,
+        "<table class=\"verdict sortable\" id=\"v.idle-mass.http.default.10000\">",
+        "</table>",
+    );
     assert!(!table.contains("n lead"));
     assert!(
         text(table).contains("1 trial a cell: with a single trial nothing is known of the spread")

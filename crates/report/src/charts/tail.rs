@@ -20,15 +20,14 @@ pub(crate) fn percentile_chart(percentiles: &Percentiles, machine: &Machine) -> 
     for curve in curves {
         plot.add_trace(trace(curve, machine));
     }
+    let most = curves.iter().map(|curve| float(curve.answers)).fold(100.0, f64::max);
+    // All at the edge: curves end where their answers do, and a label there would cover another curve.
     let ends: Vec<End> = curves
         .iter()
         .filter(|curve| curve.max > 0.0)
-        .map(|curve| {
-            End::new(&plain(&curve.model), float(curve.answers), curve.max, curve.taint.is_empty())
-        })
+        .map(|curve| End::new(&plain(&curve.model), most, curve.max, curve.taint.is_empty()))
         .collect();
     label_ends(&mut plot, &ends, range);
-    let most = curves.iter().map(|curve| float(curve.answers)).fold(100.0, f64::max);
     let (ticks, texts) = percent_ticks(most);
     let x_axis = draw::log_axis(axis::range([1.25, most])?, ticks, texts)
         .title("share of answers that came sooner");

@@ -14,7 +14,7 @@ pub(super) fn always(run: &Run, cells: &[Placed<'_, '_>]) -> Vec<Doubt> {
         virtual_cpus(&run.machine),
         closed_loop(trials()),
         one_connection(trials()),
-        Some(no_floor()),
+        no_floor(cells),
         nature(&run.machine),
         observed(trials()),
     ];
@@ -79,12 +79,14 @@ fn one_connection<'run>(mut trials: impl Iterator<Item = &'run Trial>) -> Option
     })
 }
 
-fn no_floor() -> Doubt {
-    doubt(
-        "No floor was measured",
-        "Telling a small difference from chance needs the same model measured against itself, which this page does not look for. \
-         Where spreads overlap, models are shown as not told apart; where they barely part, believe nothing yet.",
-    )
+fn no_floor(cells: &[Placed<'_, '_>]) -> Option<Doubt> {
+    cells.iter().all(|placed| placed.group.twins.is_empty()).then(|| {
+        doubt(
+            "No floor was measured",
+            "Telling a small difference from chance needs the same model measured against itself in the same run, and no model was \
+             entered twice. Where spreads overlap, models are shown as tied; where they barely part, believe nothing yet.",
+        )
+    })
 }
 
 fn nature(machine: &Machine) -> Option<Doubt> {

@@ -8,6 +8,9 @@ use super::{CPU, MEMORY, Metric, PSS, metric};
 pub(super) static STORM: [&Metric; 8] =
     [&OPENED, &GREETED, &ALL_GREETED, &OVERFLOWS, &SYNS, &CPU, &MEMORY, &PSS];
 
+/// What is drawn of accepting.
+pub(super) static STORM_CURVES: [&Metric; 4] = [&ALL_GREETED, &OPENED, &CPU, &MEMORY];
+
 pub(crate) static OPENED: Metric = metric(
     "opened",
     "Time to open",

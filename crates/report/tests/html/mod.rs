@@ -6,15 +6,16 @@ use record::Run;
 
 /// The page without plotly's own script, which nobody here wrote.
 pub(crate) fn own(html: &str) -> String {
-    let (before, rest) = html.split_once("<script>/**\n* plotly.js").expect("plotly is embedded");
+    let start = "<script type=\"text/plain\" id=\"plotly\">";
+    let (before, rest) = html.split_once(start).expect("plotly is embedded");
     let (_, after) = rest.split_once("</script>").expect("its script ends");
-    assert!(!after.contains("plotly.js v"), "plotly is embedded once");
+    assert!(!after.contains(start), "plotly is embedded once");
     format!("{before}{after}")
 }
 
 /// A page of one run, without plotly's own script.
 pub(crate) fn page(run: Run) -> String {
-    own(&report::render(&[run]).expect("a run can be rendered"))
+    own(&report::render(&[run], None).expect("a run can be rendered"))
 }
 
 /// From where `start` begins to where `end` ends.
@@ -66,6 +67,15 @@ pub(crate) fn text(fragment: &str) -> String {
         .replace("&#39;", "'")
         .replace("&#38;", "&");
     text.split([' ', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The words of a fragment whose markup stands inside words, as in highlighted source.
+pub(crate) fn verbatim(fragment: &str) -> String {
+    let plain = fragment.replace("<i class=", "\u{1}").replace("</i>", "");
+    let mut parts = plain.split('\u{1}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+    text(&rest.fold(first, |all, part| all + part))
 }
 
 /// A table as lines of cells, those that lead or are not ranked marked.

@@ -95,6 +95,29 @@ impl Browser {
         "}));
     }
 
+    /// Opens a file whose scripts do not run.
+    pub(crate) fn open_without_script(&self, file: &Path) {
+        self.cdp("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
+        self.go(&format!("file://{}", file.display()));
+    }
+
+    /// Presses a key on whatever has the focus.
+    pub(crate) fn press(&self, key: &str, code: u32, text: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            let text = if kind == "keyDown" { text } else { "" };
+            self.cdp(
+                "Input.dispatchKeyEvent",
+                &json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}),
+            );
+        }
+    }
+
+    /// What a script passes on to `done`.
+    pub(crate) fn run_until_done(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[0]; {script}");
+        self.session("POST", "/execute/async", &json!({"script": script, "args": []}))
+    }
+
     /// What a script returns.
     pub(crate) fn run(&self, script: &str) -> Value {
         self.session("POST", "/execute/sync", &json!({"script": script, "args": []}))

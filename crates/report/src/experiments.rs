@@ -1,0 +1,227 @@
+//! A section for each experiment that the record holds, known or not, so that none vanishes from the page.
+
+use record::Run;
+use record::stats::float;
+
+use crate::answer::Answer;
+use crate::cells::Group;
+use crate::charts::{self, Chart};
+use crate::format::{self, slug};
+use crate::growth::{self, Growth};
+use crate::metric::{CPU, Metric, P99};
+use crate::multiples::{self, Line, Multiples};
+use crate::percentiles::{PERCENTS, Percentiles, percentiles};
+use crate::stability::{self, Stability};
+use crate::tables::{self, Table};
+use crate::verdict::{self, Label, Verdict};
+use crate::{guides, words};
+
+/// One experiment.
+pub(crate) struct Experiment {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// How to read it.
+    pub(crate) reading: &'static str,
+    /// Against the offered rate, for each service.
+    pub(crate) offered: Vec<Charted>,
+    pub(crate) growth: Vec<Growth>,
+    pub(crate) groups: Vec<Section>,
+}
+
+/// Charts and the buttons above them.
+pub(crate) struct Charted {
+    pub(crate) id: String,
+    pub(crate) legend: Vec<Label>,
+    pub(crate) charts: Vec<Chart>,
+}
+
+/// One group of an experiment.
+pub(crate) struct Section {
+    pub(crate) title: String,
+    pub(crate) load: String,
+    /// `None` where it stands at the top of the page.
+    pub(crate) answer: Option<Answer>,
+    /// `None` where it stands at the top of the page.
+    pub(crate) verdict: Option<Verdict>,
+    /// Whether the verdict is one of many at rates that the charts above have together.
+    pub(crate) folded: bool,
+    pub(crate) charted: Charted,
+    pub(crate) multiples: Vec<Multiples>,
+    pub(crate) stability: Option<Stability>,
+    pub(crate) table: Table,
+    pub(crate) tails: Vec<Tail>,
+}
+
+/// Curves of latency by percentile, drawn and in a table.
+pub(crate) struct Tail {
+    pub(crate) percentiles: Percentiles,
+    pub(crate) legend: Vec<Label>,
+    pub(crate) chart: Option<Chart>,
+    pub(crate) multiples: Option<Multiples>,
+}
+
+/// What an experiment that nobody wrote a guide for says of itself.
+const NO_GUIDE: &str = "No guide was written for this experiment. Its load stands above each table; a dash means not measured, and what \
+                        is struck out is not ranked.";
+
+/// A group's verdict and its answer, unless they stand elsewhere.
+type Told = (Option<Verdict>, Option<Answer>);
+
+/// All experiments of a run of `cells` cells, in the order of its groups.
+pub(crate) fn experiments(
+    run: &Run,
+    groups: &[Group<'_>],
+    told: Vec<Told>,
+    cells: usize,
+    prefix: &str,
+    trouble: &mut Vec<(String, String)>,
+) -> Vec<Experiment> {
+    let mut experiments: Vec<Experiment> = Vec::new();
+    let mut last = None;
+    for (group, told) in groups.iter().zip(told) {
+        if last != Some(group.experiment) {
+            experiments.push(experiment(run, groups, group.experiment, prefix));
+            last = Some(group.experiment);
+        }
+        if let Some(experiment) = experiments.last_mut() {
+            experiment.groups.push(section(run, group, told, cells, prefix, trouble));
+        }
+    }
+    experiments
+}
+
+fn experiment(run: &Run, groups: &[Group<'_>], name: &str, prefix: &str) -> Experiment {
+    let own: Vec<&Group> = groups.iter().filter(|group| group.experiment == name).collect();
+    let mut services: Vec<&str> = own.iter().map(|group| group.service).collect();
+    services.dedup();
+    let offered = services.into_iter().map(|service| {
+        let paced: Vec<&Group> = own
+            .iter()
+            .copied()
+            .filter(|group| group.service == service && group.is_paced())
+            .collect();
+        Charted {
+            id: format!("{prefix}offered.{}.{}", slug(name), slug(service)),
+            legend: paced.first().map(|group| legend(run, group, prefix)).unwrap_or_default(),
+            charts: charts::offered(&paced, &run.machine),
+        }
+    });
+    let growth = own.iter().filter(|_| name == "memory");
+    Experiment {
+        id: format!("{prefix}x.{}", slug(name)),
+        title: verdict::sentence_case(words::experiment(name)),
+        reading: guides::guide(name).map_or(NO_GUIDE, |guide| guide.reading),
+        offered: offered.filter(|charted| !charted.charts.is_empty()).collect(),
+        growth: growth.filter_map(|group| growth::growth(group, &run.machine, prefix)).collect(),
+        groups: Vec::new(),
+    }
+}
+
+fn legend(run: &Run, group: &Group<'_>, prefix: &str) -> Vec<Label> {
+    group.models.iter().map(|model| verdict::label(model, &run.machine, prefix)).collect()
+}
+
+fn section(
+    run: &Run,
+    group: &Group<'_>,
+    (verdict, answer): Told,
+    cells: usize,
+    prefix: &str,
+    trouble: &mut Vec<(String, String)>,
+) -> Section {
+    let mut charts = if group.is_paced() && group.connections.len() == 1 {
+        // They stand in the charts against the offered rate.
+        Vec::new()
+    } else {
+        charts::charts(group, &run.machine)
+    };
+    charts.extend(charts::rate_and_latency(group, &run.machine));
+    let tails = percentiles(group, &run.machine, prefix, trouble);
+    Section {
+        title: tables::title(group),
+        load: group.load(),
+        answer,
+        verdict,
+        folded: group.is_paced() && group.variant != "default",
+        charted: Charted {
+            id: format!("charts.{}", group.id),
+            legend: legend(run, group, prefix),
+            charts,
+        },
+        multiples: [&CPU, &P99]
+            .into_iter()
+            .filter_map(|metric| against_connections(run, group, metric, prefix))
+            .collect(),
+        stability: stability::stability(group, &run.machine, prefix),
+        table: tables::table(group, &run.machine, prefix, cells),
+        tails: tails.into_iter().map(|percentiles| tail(run, percentiles, prefix)).collect(),
+    }
+}
+
+fn tail(run: &Run, percentiles: Percentiles, prefix: &str) -> Tail {
+    let label = |model: &str| verdict::label(model, &run.machine, prefix);
+    Tail {
+        chart: charts::percentile_chart(&percentiles, &run.machine),
+        legend: percentiles.curves.iter().map(|curve| label(&curve.model)).collect(),
+        multiples: by_percentile(&percentiles, &label),
+        percentiles,
+    }
+}
+
+/// A figure against connections.
+fn against_connections(
+    run: &Run,
+    group: &Group<'_>,
+    metric: &Metric,
+    prefix: &str,
+) -> Option<Multiples> {
+    let line = |model: &&str| {
+        let points: Vec<(f64, f64)> = group
+            .of(model)
+            .filter(|cell| cell.unranked.is_none())
+            .filter_map(|cell| Some((float(cell.connections), cell.spread(metric)?.median)))
+            .filter(|(x, y)| *x > 0.0 && *y > 0.0)
+            .collect();
+        let last = points.last().map_or_else(
+            || "not ranked".into(),
+            |(connections, value)| {
+                format!("{} at {}", metric.with_unit(*value), format::counted(*connections))
+            },
+        );
+        Line { label: verdict::label(model, &run.machine, prefix), points, last }
+    };
+    multiples::multiples(
+        format!("multiples.{}.{}", group.id, metric.id),
+        metric.name.to_owned(),
+        "connections",
+        if metric.unit.is_empty() { metric.name } else { metric.unit },
+        group.models.iter().map(line).collect(),
+    )
+}
+
+/// Latency by percentile.
+fn by_percentile(percentiles: &Percentiles, label: &dyn Fn(&str) -> Label) -> Option<Multiples> {
+    let lines = percentiles.curves.iter().map(|curve| {
+        let points = PERCENTS
+            .iter()
+            .zip(&curve.at)
+            .filter_map(|(percent, ms)| Some((100.0 / (100.0 - percent), (*ms)?)))
+            .filter(|(_, ms)| *ms > 0.0);
+        Line {
+            label: label(&curve.model),
+            points: points.collect(),
+            last: if curve.taint.is_empty() {
+                format!("slowest {} ms", curve.max_text())
+            } else {
+                curve.why().to_owned()
+            },
+        }
+    });
+    multiples::multiples(
+        format!("multiples.{}", percentiles.id),
+        "Latency by percentile".into(),
+        "one answer in so many is slower",
+        "ms",
+        lines.collect(),
+    )
+}

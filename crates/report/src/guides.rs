@@ -1,0 +1,107 @@
+//! What each experiment asks and how its figures are read. One that is not listed has its section all the same.
+
+/// An experiment in words.
+pub(crate) struct Guide {
+    /// As the record spells it.
+    name: &'static str,
+    /// Of headings.
+    pub(crate) title: &'static str,
+    /// How to read it.
+    pub(crate) reading: &'static str,
+}
+
+/// In the order of their sections.
+static GUIDES: [Guide; 14] = [
+    Guide {
+        name: "sweep",
+        title: "every connection busy",
+        reading: "Each connection asks again as soon as it is answered, so the rate is the ceiling and the latency is mostly the queue \
+                  that the generator builds. Compare CPU per request and switches first, and look where a model bends as connections grow.",
+    },
+    Guide {
+        name: "idle-mass",
+        title: "many idle, few active",
+        reading: "The shape of the C10k problem: all connections are open and only some of them ask. Look at memory per connection, \
+                  and at whether CPU per request grows with connections that do nothing.",
+    },
+    Guide {
+        name: "storm",
+        title: "all connect at once",
+        reading: "What counts is the time until all had an answer. What the accept queue does not hold is dropped by the kernel and tried \
+                  again after 1, 3 and 7 s, so times come in steps; overflows and repeated SYNs say which step.",
+    },
+    Guide {
+        name: "rate",
+        title: "at an offered rate",
+        reading: "Requests are sent by a schedule, whatever the server does, and latency counts from when each was due. Read the curve from \
+                  the left: flat while the server keeps up, then a bend, then a wall of waiting. The capacity is the highest offered rate \
+                  with a p99 of 10 ms or less; a rate that was not achieved has no honest latency.",
+    },
+    Guide {
+        name: "churn",
+        title: "a connection for each request",
+        reading: "Accepting, starting and ending a connection are part of every request here: this is where starting a process or a thread \
+                  is paid for. Compare it with the same model's busy sweep.",
+    },
+    Guide {
+        name: "wall",
+        title: "how far it goes",
+        reading: "Connections grow until something stops them. The last count that ended `ok` is the wall, and the outcome after it names \
+                  the limit: most walls are the machine's, and the record says how to lift them.",
+    },
+    Guide {
+        name: "memory",
+        title: "what a connection weighs",
+        reading: "The slope of memory over connections is what one more connection costs; what the program needs before the first one \
+                  is the intercept and does not mix in. The kernel's part (socket buffers, stacks, page tables) stands beside it.",
+    },
+    Guide {
+        name: "blocking",
+        title: "handlers that block",
+        reading: "Some requests call something that blocks its thread. Inline is the mistake: on a loop everybody waits. Offloaded it runs \
+                  on the model's pool. Look at p99, not at the rate, and compare the variants of one model.",
+    },
+    Guide {
+        name: "compute",
+        title: "handlers that compute",
+        reading: "No model makes a CPU faster: rates meet where the work is the same. What differs is who waits meanwhile, so look at p99 \
+                  and at fairness.",
+    },
+    Guide {
+        name: "slow-clients",
+        title: "slow clients beside quick ones",
+        reading: "Slow readers and writers hold whatever a model gives each connection. Those that give little keep serving the others: \
+                  look at served connections and at p99.",
+    },
+    Guide {
+        name: "fan-out",
+        title: "a client of many servers",
+        reading: "The model's client fetches from many slow servers at once. Wall time hardly tells the models apart; CPU, memory and \
+                  switches do.",
+    },
+    Guide {
+        name: "idioms",
+        title: "waiting in sequence and together",
+        reading: "Sleeps in sequence add up, sleeps together take as long as the longest. Look for those that miss the sum or the maximum.",
+    },
+    Guide {
+        name: "faults",
+        title: "when something goes wrong",
+        reading: "A handler fails on purpose. What is lost beside that one request is the figure: one connection, one worker, or all.",
+    },
+    Guide {
+        name: "drivers",
+        title: "real databases behind",
+        reading: "Queries through each model's own driver to a real server: with overlap, many queries take as long as one.",
+    },
+];
+
+/// The guide of an experiment; `None` of one that nobody has written about.
+pub(crate) fn guide(experiment: &str) -> Option<&'static Guide> {
+    GUIDES.iter().find(|guide| guide.name == experiment)
+}
+
+/// Where an experiment's section stands; the unknown come last.
+pub(crate) fn place(experiment: &str) -> usize {
+    GUIDES.iter().position(|guide| guide.name == experiment).unwrap_or(GUIDES.len())
+}
