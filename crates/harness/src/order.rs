@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use record::Key;
+use record::stats::FEWEST_PAIRS;
 use record::trial::twin_of;
 
 use crate::plan::{Experiment, Offer, Plan, Rate, Service, Task};
@@ -119,10 +120,12 @@ fn one_round(plan: &Plan, repeat: u32) -> Vec<Planned<'_>> {
     round
 }
 
-/// What a model goes through in one cell: each variant, and each a second time where it has a twin.
+/// What a model goes through in one cell: each variant, and each a second time where it has a twin. With fewer repeats
+/// than an interval takes, a twin would tell nothing.
 fn entries(experiment: &Experiment, model: &String) -> Vec<(String, Offer)> {
     let mut entries = experiment.offers();
-    if experiment.twins.contains(model) {
+    let enough = usize::try_from(experiment.repeats).is_ok_and(|repeats| repeats >= FEWEST_PAIRS);
+    if enough && experiment.twins.contains(model) {
         let again = |(variant, offer): &(String, Offer)| (twin_of(variant), *offer);
         entries.extend(entries.iter().map(again).collect::<Vec<_>>());
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 
@@ -64,7 +64,11 @@ pub fn build(root: &Path, profile: Profile) -> anyhow::Result<()> {
     run(command, "failed to build the contestants; mend the errors above")
 }
 
-/// For tests and benches: builds contestants once in this process, in its own profile, and says where they lie.
+/// For tests and benches: builds contestants and examples once in this process, in its own profile, and says where the
+/// contestants lie.
+///
+/// The examples are what makes cargo unite features as `cargo test --workspace` does: what that has built is not built
+/// again.
 ///
 /// # Panics
 /// When they do not build, with cargo's output above.
@@ -72,29 +76,20 @@ pub fn built_once() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let root = root().expect("tests run inside the workspace");
-        build(&root, Profile::of_this_binary()).expect("the contestants build");
+        let mut command = cargo(&root, Profile::of_this_binary());
+        command.args(["--quiet", "--workspace", "--bins", "--examples"]);
+        run(command, "failed to build the contestants").expect("the contestants build");
         binaries().expect("a test's binary lies in the target folder")
     })
 }
 
-/// For tests that need a program that is none of the workspace's binaries: builds a package's examples once in this
-/// process, and says where that one lies.
+/// For tests that need a program that is none of the workspace's binaries: that example.
 ///
 /// # Panics
-/// When they do not build, with cargo's output above.
+/// When it does not build, with cargo's output above.
 #[must_use]
-pub fn example(package: &str, name: &str) -> PathBuf {
-    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    // Held while building: the other tests of this process need the same.
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if !built.iter().any(|done| done == package) {
-        let root = root().expect("tests run inside the workspace");
-        let mut command = cargo(&root, Profile::of_this_binary());
-        command.args(["--quiet", "--package", package, "--examples"]);
-        run(command, "failed to build the examples").expect("the examples build");
-        built.push(package.to_owned());
-    }
-    binaries().expect("a test's binary lies in the target folder").join("examples").join(name)
+pub fn example(name: &str) -> PathBuf {
+    built_once().join("examples").join(name)
 }
 
 fn cargo(root: &Path, profile: Profile) -> Command {

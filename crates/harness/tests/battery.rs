@@ -32,7 +32,7 @@ fn every_contestant_passes_every_case_or_is_limited_as_declared() {
 
 #[test]
 fn every_case_catches_the_contestant_that_is_wrong_in_its_way() {
-    let wrong = workspace::example("harness", "wrong");
+    let wrong = workspace::example("wrong");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut model =
         Registry::embedded().get("thread-per-connection").expect("it is registered").clone();
@@ -61,7 +61,7 @@ fn every_case_catches_the_contestant_that_is_wrong_in_its_way() {
 
 #[test]
 fn a_forking_contestant_that_spins_while_forks_are_refused_is_caught() {
-    let wrong = workspace::example("harness", "wrong");
+    let wrong = workspace::example("wrong");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let program = folder.path().join("forks");
     symlink(&wrong, &program).expect("a link in a temporary folder");
@@ -95,7 +95,7 @@ fn a_number_of_connections_that_is_not_as_declared_is_caught() {
 #[test]
 fn the_right_model_of_the_wrong_contestants_passes_every_case() {
     // Without a fault the same program is right: so it is the fault that each case catches.
-    let wrong = workspace::example("harness", "wrong");
+    let wrong = workspace::example("wrong");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let program = folder.path().join("no-fault");
     symlink(&wrong, &program).expect("a link in a temporary folder");

@@ -37,7 +37,7 @@ fn every_client_gets_on_with_every_server_and_with_those_that_fail() {
 
 /// Contestants by their faults, beside one with none, whose name is `right`.
 fn meet(faults: &[&str], patience: Duration) -> Interop {
-    let program = workspace::example("harness", "wrong_peer");
+    let program = workspace::example("wrong_peer");
     let folder: TempDir = tempfile::tempdir().expect("a temporary folder");
     let registry = Registry::embedded();
     let any = registry.get("thread-per-connection").expect("it is registered");
@@ -182,7 +182,7 @@ fn the_command_shows_a_table_or_json_and_its_status_says_whether_all_get_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let c10k = folder.path().join("c10k");
     std::fs::copy(env!("CARGO_BIN_EXE_c10k"), &c10k).unwrap();
-    symlink(workspace::example("harness", "wrong_peer"), folder.path().join("mio-loop")).unwrap();
+    symlink(workspace::example("wrong_peer"), folder.path().join("mio-loop")).unwrap();
     let verify = |args: &[&str]| {
         let fixed = ["verify", "--interop", "--no-build"];
         let output = Command::new(&c10k).args(fixed.iter().chain(args)).output().unwrap();

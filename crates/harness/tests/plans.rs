@@ -181,11 +181,20 @@ fn shares_of_the_connections_are_at_least_one_and_at_most_all() {
 #[test]
 fn a_model_with_a_twin_is_entered_twice_and_no_other() {
     let mut plan = applied("smoke", &Overrides { seed: Some(3), ..Overrides::default() });
-    let before = trials(&plan).len();
     plan.experiments[0].twins = vec!["mio-loop".into()];
+    let is_twin = |trial: &&Planned<'_>| trial.variant == "twin";
+    assert_eq!(
+        trials(&plan).iter().filter(is_twin).count(),
+        0,
+        "one repeat tells nothing of chance"
+    );
+    plan.experiments[0].repeats = 6;
+    let mut without = plan.clone();
+    without.experiments[0].twins.clear();
+    let before = trials(&without).len();
     let all = trials(&plan);
-    let twins: Vec<&Planned<'_>> = all.iter().filter(|trial| trial.variant == "twin").collect();
-    assert_eq!(twins.len(), 2, "echo and HTTP");
+    let twins: Vec<&Planned<'_>> = all.iter().filter(is_twin).collect();
+    assert_eq!(twins.len(), 2 * 6, "echo and HTTP");
     assert!(twins.iter().all(|twin| twin.model == "mio-loop"));
     assert_eq!(all.len(), before + twins.len());
 }

@@ -113,7 +113,7 @@ struct Process(Child);
 
 impl Process {
     fn start(suite: &Suite, what: &str) -> Self {
-        let program = workspace::example("harness", "debug_run");
+        let program = workspace::example("debug_run");
         let mut command = Command::new(program);
         command.args([
             suite.path("models.toml"),

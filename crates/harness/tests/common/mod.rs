@@ -25,7 +25,7 @@ pub(crate) struct Suite {
 
 impl Suite {
     pub(crate) fn of(habits: &[&str]) -> Self {
-        let program = workspace::example("harness", "misbehaving");
+        let program = workspace::example("misbehaving");
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("bin")).unwrap();
         let mut text = String::new();
