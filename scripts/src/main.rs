@@ -31,9 +31,9 @@ enum Verb {
     Anchors(anchors::Options),
     Ci(ci::Options),
     Compare(compare::Options),
-    Power(power::Options),
     Drivers(drivers::Options),
     Hyperfine(hyperfine::Options),
+    Power(power::Options),
     Reference(reference::Options),
 }
 
