@@ -22,6 +22,8 @@ use record::stats::{float, spread};
 use serde::Serialize;
 use xshell::Shell;
 
+use crate::cargo;
+
 /// Hold the generator against the bare epoll floor, wrk, h2load and ab, and the loops against the floor's server
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  cargo script anchors\n  \
@@ -118,8 +120,9 @@ struct Stored {
 pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
     let root = shell.current_dir();
     if !options.no_build {
-        println!("anchors: cargo build --release --workspace --bins");
+        println!("anchors: cargo build --release: contestants, generator, floor");
         workspace::build(&root, Profile::Release)?;
+        cargo(shell).args(["build", "--release", "--package", "benches", "--bins"]).run()?;
     }
     let cpus = cpus::plan().context("failed to divide the CPUs between server and generator")?;
     let bench = Bench { binaries: root.join("target/release"), cpus, seconds: options.seconds };

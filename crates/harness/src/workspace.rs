@@ -56,11 +56,14 @@ pub fn binaries() -> anyhow::Result<PathBuf> {
     Ok(folder.to_path_buf())
 }
 
-/// Builds every binary of the workspace but `drivers`, with cargo's own output to be seen.
+/// Builds the contestants and what measures them, with cargo's own output to be seen.
 pub fn build(root: &Path, profile: Profile) -> anyhow::Result<()> {
     let mut command = cargo(root, profile);
-    // Drivers of databases bring dozens of crates, and nobody but their own script runs them.
-    command.args(["--workspace", "--bins", "--exclude", "drivers"]);
+    command.args(["--workspace", "--bins"]);
+    // Each of these brings dozens of crates, and is run by its own command alone.
+    for apart in ["benches", "drivers", "scripts"] {
+        command.args(["--exclude", apart]);
+    }
     run(command, "failed to build the contestants; mend the errors above")
 }
 
