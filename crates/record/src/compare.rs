@@ -17,7 +17,7 @@ mod tests;
 mod ties;
 
 pub use difference::{Differing, differences};
-pub use floor::{Floor, floor, floor_of};
+pub use floor::{Floor, floor, floor_among, floor_of};
 pub use judge::{FALSE_DISCOVERIES, Judgement, Verdict};
 pub use metric::{Better, METRICS, Metric, metric};
 pub use rows::{Comparison, Direction, Row};

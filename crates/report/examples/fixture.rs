@@ -20,5 +20,5 @@ fn main() -> anyhow::Result<()> {
         [which] if which == "quick" => vec![fixture::quick()],
         folders => folders.iter().map(|run| Run::read(run.as_ref())).collect::<Result<_, _>>()?,
     };
-    report::write(&runs, None, out.as_ref())
+    report::write(&runs, None, &report::Extras::default(), out.as_ref())
 }

@@ -3,12 +3,12 @@
 use record::stats::{Spread, float};
 use record::{Outcome, Run};
 
-use crate::cells::{Cell, Group};
+use crate::cells::{Cell, Group, Kind};
 use crate::figure::basis;
-use crate::metric::{self, ALL_GREETED, CPU, ESTABLISHED, MEMORY, Metric, RATE};
+use crate::metric::{self, ALL_GREETED, CPU, ESTABLISHED, MEMORY, Metric, P99, RATE};
 use crate::ranking::Ranking;
 use crate::verdict::sentence_case;
-use crate::{format, tables, twins, words};
+use crate::{format, tables, words};
 
 /// Ties whose figures stand in the sentence; of more of them, each name leads to its figure.
 const CITED_TIES_MAX: usize = 2;
@@ -36,25 +36,29 @@ pub(crate) fn answer(group: &Group<'_>, table: &str) -> Option<Answer> {
     let connections = group.common_connections()?;
     let cells: Vec<&Cell> = group.at(connections).collect();
     let best_of = |metric: &'static Metric, words| {
-        best(metric, words, &cells, twins::floor(group, metric, connections))
+        best(metric, words, &Ranking::new(metric, group, connections)?)
     };
-    let said = if group.experiment == "storm" {
-        vec![best_of(&ALL_GREETED, "time until every connection had its first answer")]
-    } else {
-        vec![
+    let said = match group.kind() {
+        Kind::Storm => {
+            vec![best_of(&ALL_GREETED, "time until every connection had its first answer")]
+        }
+        Kind::Fetch => vec![
+            best_of(&metric::CPU_EACH, "CPU per fetch"),
+            best_of(&metric::CLIENT_MEMORY, "memory of the client"),
+        ],
+        Kind::Idiom => vec![best_of(&metric::LATE, "time beyond what is due")],
+        Kind::Disturbed => vec![best_of(&P99, "latency p99 of everybody else")],
+        Kind::Served => vec![
             best_of(&CPU, "server CPU per request"),
             best_of(&MEMORY, "memory per connection (the kernel's part aside)"),
-            rate(&cells, twins::floor(group, &RATE, connections)),
-        ]
+            rate(group, connections),
+        ],
     };
-    let sentences =
-        [service(&cells), left_out(&cells)].into_iter().chain(said).chain([single(&cells)]);
+    let client = matches!(group.kind(), Kind::Fetch | Kind::Idiom);
+    let served = if client { None } else { service(&cells) };
+    let sentences = [served, left_out(&cells)].into_iter().chain(said).chain([single(&cells)]);
     Some(Answer {
-        title: format!(
-            "{}, at {}",
-            tables::title(group),
-            tables::connections_in_words(connections)
-        ),
+        title: format!("{}, at {}", tables::title(group), group.amount(connections)),
         load: group.load(),
         table: table.to_owned(),
         sentences: sentences.flatten().collect(),
@@ -182,13 +186,7 @@ fn left_out(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
 }
 
 /// Who needs least, who cannot be told apart, and what the other end costs.
-fn best(
-    metric: &'static Metric,
-    what: &str,
-    cells: &[&Cell<'_>],
-    floor: Option<f64>,
-) -> Option<Vec<Piece>> {
-    let ranking = Ranking::new(metric, cells, floor)?;
+fn best(metric: &'static Metric, what: &str, ranking: &Ranking<'_, '_>) -> Option<Vec<Piece>> {
     let [(first, best), .., (last, worst)] = ranking.ranked.as_slice() else { return None };
     let mut pieces = vec![
         plain(format!("{} {what}: ", sentence_case(ranking.superlative()))),
@@ -208,6 +206,9 @@ fn best(
         pieces.push(plain(", "));
         cite(&mut pieces, cell, metric, spread);
     }
+    if let Some(why) = ranking.unsettled() {
+        pieces.push(plain(format!("; none is told from the others ({why})")));
+    }
     if !ties.iter().any(|(cell, _)| cell.model == last.model) {
         pieces.push(plain("; at the other end "));
         pieces.push(name(last));
@@ -223,10 +224,10 @@ fn best(
 }
 
 /// Rates say something about a server only where the generator could have asked for more.
-fn rate(cells: &[&Cell<'_>], floor: Option<f64>) -> Option<Vec<Piece>> {
-    let ranking = Ranking::new(&RATE, cells, floor)?;
+fn rate(group: &Group<'_>, connections: u64) -> Option<Vec<Piece>> {
+    let ranking = Ranking::new(&RATE, group, connections)?;
     if ranking.held_back.is_empty() {
-        return best(&RATE, "rate of requests", cells, floor);
+        return best(&RATE, "rate of requests", &ranking);
     }
     let rates: Vec<(f64, &Cell)> = ranking
         .held_back

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use record::Run;
+use record::compare::{Direction, Row as Judged, Sides, compare};
 use record::stats::Spread;
 use serde_json::Value;
 
 use crate::cells::{self, Cell, Group};
 use crate::figure::range;
-use crate::metric::{Better, CPU, MEMORY, Metric, P50, P99, RATE, SWITCHES, SYSCALLS};
-use crate::ranking::resolved;
+use crate::metric::{CPU, Metric, P50, P99, PSS, RATE, SWITCHES, SYSCALLS};
 use crate::twins::percent;
 use crate::verdict::{Label, label};
 use crate::{environment, format, tables, words};
 
-/// What is compared.
-const COMPARED: [&Metric; 7] = [&RATE, &P50, &P99, &CPU, &SWITCHES, &SYSCALLS, &MEMORY];
+/// What is compared: the figures that the record compares, under the same ids.
+const COMPARED: [&Metric; 7] = [&RATE, &P50, &P99, &CPU, &SWITCHES, &SYSCALLS, &PSS];
 /// Facts that differ between any two runs and say nothing.
 const ALWAYS_DIFFERENT: [&str; 6] =
     ["run", "started at", "finished at", "steal share since boot", "limit steal", "seed"];
@@ -29,6 +29,8 @@ pub(crate) struct Baseline {
     pub(crate) tables: Vec<Compared>,
     /// Cells that only one of the runs holds, in words; empty where there are none.
     pub(crate) alone: String,
+    /// Why there are cells without an A/A floor; empty where all have one.
+    pub(crate) floors_unknown: String,
 }
 
 /// One group that both runs hold.
@@ -63,12 +65,17 @@ pub(crate) struct Change {
     pub(crate) there: String,
     /// `better`, `worse`, `same` or nothing.
     pub(crate) class: &'static str,
+    /// Why nothing is said, the A/A floor, and what could have been seen.
+    pub(crate) title: String,
     /// The difference as a share, to sort by.
     pub(crate) value: String,
 }
 
 /// This run against another.
 pub(crate) fn baseline(run: &Run, groups: &[Group<'_>], other: &Run, prefix: &str) -> Baseline {
+    let comparison = compare(Sides::Runs(other, run));
+    let judged: BTreeMap<_, _> =
+        comparison.rows.iter().filter_map(|row| Some((key_of(row)?, row))).collect();
     let theirs = cells::groups(other, "");
     let mut differs = machines(run, other);
     let (mut compared, mut only_here, mut paired) = (Vec::new(), 0, 0);
@@ -88,7 +95,13 @@ pub(crate) fn baseline(run: &Run, groups: &[Group<'_>], other: &Run, prefix: &st
                 continue;
             };
             differing_settings(cell, pair, &mut settings);
-            rows.push(row(cell, pair, label(cell.model, &run.machine, prefix)));
+            let judged = |metric: &Metric| {
+                let place = (group.experiment, group.service, cell.connections, group.variant);
+                judged.get(&(place, cell.model, metric.id)).copied()
+            };
+            let change = |metric: &&Metric| change(metric, cell, pair, judged(metric));
+            let figures = COMPARED.iter().map(change).collect();
+            rows.push(row(cell, pair, label(cell.model, &run.machine, prefix), figures));
         }
         paired += rows.len();
         if !rows.is_empty() {
@@ -104,10 +117,26 @@ pub(crate) fn baseline(run: &Run, groups: &[Group<'_>], other: &Run, prefix: &st
         .filter(|(cells, _)| *cells > 0)
         .map(|(cells, whose)| format!("{} only in {whose}", format::plural(cells, "cell")))
         .collect();
-    Baseline { name: other.name(), differs, tables: compared, alone: format::list(&alone) }
+    let unknown: Vec<&String> = comparison.floors_unknown.iter().collect();
+    Baseline {
+        name: other.name(),
+        differs,
+        tables: compared,
+        alone: format::list(&alone),
+        floors_unknown: format::list(&unknown),
+    }
 }
 
-fn row(cell: &Cell<'_>, other: &Cell<'_>, label: Label) -> Row {
+type Place<'row> = (&'row str, &'row str, u64, &'row str);
+
+/// Where a row of the comparison belongs; `None` of a slope over several places.
+fn key_of(row: &Judged) -> Option<(Place<'_>, &str, &'static str)> {
+    let place =
+        (row.experiment.as_str(), row.service.as_str(), row.connections?, row.variant.as_str());
+    Some((place, row.model.as_str(), row.metric))
+}
+
+fn row(cell: &Cell<'_>, other: &Cell<'_>, label: Label, figures: Vec<Change>) -> Row {
     let measured = |cell: &Cell<'_>| !cell.behind.is_empty();
     let ended = |cell: &Cell<'_>| words::outcome(cell.outcome);
     Row {
@@ -120,11 +149,11 @@ fn row(cell: &Cell<'_>, other: &Cell<'_>, label: Label) -> Row {
         } else {
             format!("not measured: {} here, {} in the baseline", ended(cell), ended(other))
         },
-        figures: COMPARED.iter().map(|metric| change(metric, cell, other)).collect(),
+        figures,
     }
 }
 
-fn change(metric: &Metric, cell: &Cell<'_>, other: &Cell<'_>) -> Change {
+fn change(metric: &Metric, cell: &Cell<'_>, other: &Cell<'_>, judged: Option<&Judged>) -> Change {
     let text = |spread: Option<Spread>| {
         spread.map_or_else(
             || "–".into(),
@@ -134,53 +163,43 @@ fn change(metric: &Metric, cell: &Cell<'_>, other: &Cell<'_>) -> Change {
             },
         )
     };
-    let (here, there) = (cell.spread(metric), other.spread(metric));
-    let both = here
-        .zip(there)
-        .and_then(|(here, there)| difference(&resolved(here, metric), &resolved(there, metric)));
-    let (here, there) = (text(here), text(there));
-    let Some(Difference { share, interval }) = both else {
-        return Change { text: "–".into(), here, there, ..Change::default() };
+    let change = Change {
+        text: "–".into(),
+        here: text(cell.spread(metric)),
+        there: text(other.spread(metric)),
+        ..Change::default()
     };
-    let unranked = cell.unranked(metric).or_else(|| other.unranked(metric)).is_some();
-    let lower_is_better = metric.better == Some(Better::Lower);
-    let class = match interval {
-        _ if unranked => "unranked",
-        None => "",
-        Some((low, high)) if low <= 0.0 && high >= 0.0 => "same",
-        Some((low, _)) if (low > 0.0) == lower_is_better => "worse",
-        Some(_) => "better",
+    let Some(judged) = judged else { return change };
+    let why = judged.why.as_ref().map(|why| format!("not compared: {why}"));
+    let floor = judged.floor.map(|floor| format!("A/A floor {}", percent(floor - 1.0)));
+    let visible =
+        judged.smallest_visible.map(|ratio| format!("visible from {} on", percent(ratio - 1.0)));
+    let said: Vec<String> = why.into_iter().chain(floor).chain(visible).collect();
+    let class = match judged.direction {
+        Direction::Better => "better",
+        Direction::Worse => "worse",
+        Direction::NoDifference => "same",
+        Direction::NotCompared => "",
+    };
+    let change = Change { class, title: said.join("; "), ..change };
+    let Some(ratio) = judged.ratio else {
+        // Equal, or apart by less than has any consequence.
+        let same = class == "same";
+        let (text, value) = if same { ("±0", "0") } else { ("–", "") };
+        return Change { text: text.into(), value: value.into(), ..change };
+    };
+    let (low, high) = (percent(ratio.low - 1.0), percent(ratio.high - 1.0));
+    let interval = match ratio.coverage {
+        Some(_) => format!("{low} to {high}"),
+        None if ratio.pairs == 1 => "spread unknown".into(),
+        None => format!("{low} to {high}, range"),
     };
     Change {
-        text: percent(share),
-        interval: interval.map_or_else(
-            || "spread unknown".into(),
-            |(low, high)| format!("{} to {}", percent(low), percent(high)),
-        ),
-        here,
-        there,
-        class,
-        value: share.to_string(),
+        text: percent(ratio.ratio - 1.0),
+        interval,
+        value: (ratio.ratio - 1.0).to_string(),
+        ..change
     }
-}
-
-/// How far this run is from the other, as shares of the other.
-struct Difference {
-    share: f64,
-    /// `None` where one of them is a single trial: whatever differs may be chance.
-    interval: Option<(f64, f64)>,
-}
-
-/// SEAM: the interval of a ratio of medians is the record's to give, and is to stand here.
-///
-/// Until then both spreads at their worst: wider than any honest interval of the two, never narrower.
-fn difference(here: &Spread, there: &Spread) -> Option<Difference> {
-    let share = here.median / there.median - 1.0;
-    let (low, high) = (here.low / there.high - 1.0, here.high / there.low - 1.0);
-    let sound =
-        here.low > 0.0 && there.low > 0.0 && [share, low, high].iter().all(|x| x.is_finite());
-    let repeated = here.repeats > 1 && there.repeats > 1;
-    sound.then(|| Difference { share, interval: repeated.then_some((low, high)) })
 }
 
 /// What the two records say differently of machine, build and plan.

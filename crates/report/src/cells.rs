@@ -1,8 +1,11 @@
 //! A run as groups of cells: who is compared with whom, what each figure is, and what may be ranked.
 
+use std::rc::Rc;
+
+use record::compare::{Place, Ties};
 use record::stats::{Spread, float, spread};
 use record::trial::twin_base;
-use record::{Flag, Outcome, Run, Trial};
+use record::{Flag, Machine, Outcome, Run, Trial};
 
 use crate::format::{self, slug};
 use crate::metric::{Metric, SERVED, active};
@@ -23,6 +26,24 @@ pub(crate) struct Group<'run> {
     pub(crate) cells: Vec<Cell<'run>>,
     /// Second entries of the same models, which say how far two entries differ by chance; never compared with others.
     pub(crate) twins: Vec<Cell<'run>>,
+    /// All cells of the run, as the record compares them.
+    all: Rc<[record::Cell<'run>]>,
+    machine: &'run Machine,
+}
+
+/// What the trials of a group measure, which decides what their tables show.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A server under load.
+    Served,
+    /// A server that all connect to at once.
+    Storm,
+    /// A server while others ask it for something that disturbs.
+    Disturbed,
+    /// A client that fetches.
+    Fetch,
+    /// A client that sleeps.
+    Idiom,
 }
 
 /// All trials of one model at one load.
@@ -45,8 +66,8 @@ pub(crate) struct Cell<'run> {
 /// The groups of a run, in the order of the record's cells; `prefix` keeps the ids of several runs apart.
 pub(crate) fn groups<'run>(run: &'run Run, prefix: &str) -> Vec<Group<'run>> {
     let mut groups: Vec<Group<'run>> = Vec::new();
-    let cells = run.cells();
-    for cell in &cells {
+    let cells: Rc<[record::Cell<'run>]> = run.cells().into();
+    for cell in cells.iter() {
         let base = twin_base(cell.variant).filter(|base| has_base(&cells, cell, base));
         let variant = base.unwrap_or(cell.variant);
         let same = |group: &Group| {
@@ -64,6 +85,8 @@ pub(crate) fn groups<'run>(run: &'run Run, prefix: &str) -> Vec<Group<'run>> {
                 models: Vec::new(),
                 cells: Vec::new(),
                 twins: Vec::new(),
+                all: Rc::clone(&cells),
+                machine: &run.machine,
             });
         }
         match groups.iter_mut().find(|group| same(group)) {
@@ -120,6 +143,49 @@ impl<'run> Group<'run> {
         self.cells.iter().filter(move |cell| cell.model == model)
     }
 
+    /// What its trials measure.
+    pub(crate) fn kind(&self) -> Kind {
+        let mut trials = self.cells.iter().flat_map(|cell| &cell.attempts);
+        if self.experiment == "storm" {
+            return Kind::Storm;
+        }
+        let client = trials.clone().find_map(|trial| trial.client.as_ref());
+        match client.map(|client| client.task.as_str()) {
+            Some("fetch") => Kind::Fetch,
+            Some(_) => Kind::Idiom,
+            None if trials.any(|trial| trial.beside.is_some()) => Kind::Disturbed,
+            None => Kind::Served,
+        }
+    }
+
+    /// Whether any of its trials holds a figure.
+    pub(crate) fn has(&self, metric: &Metric) -> bool {
+        let mut trials = self.cells.iter().flat_map(|cell| &cell.finals);
+        trials.any(|trial| (metric.of)(trial).is_some())
+    }
+
+    /// `1 connection`, `1 000 fetches`, `3 sleeps`: what the number of connections is here.
+    pub(crate) fn amount(&self, number: u64) -> String {
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        match self.kind() {
+            Kind::Fetch if number == 1 => "1 fetch".into(),
+            Kind::Fetch => format!("{} fetches", format::size(number)),
+            Kind::Idiom => format::plural(number, "sleep"),
+            Kind::Served | Kind::Storm | Kind::Disturbed => format::plural(number, "connection"),
+        }
+    }
+
+    /// What the record says of who can be told from whom by a figure.
+    pub(crate) fn ties(&self, metric: &Metric, connections: u64) -> Ties {
+        let place = Place {
+            experiment: self.experiment.to_owned(),
+            service: self.service.to_owned(),
+            connections,
+            variant: self.variant.to_owned(),
+        };
+        Ties::among(&self.all, self.machine, &place, &metric.compared())
+    }
+
     /// The largest count of connections that every model was asked for; without one, the largest that most were.
     pub(crate) fn common_connections(&self) -> Option<u64> {
         self.connections
@@ -130,6 +196,9 @@ impl<'run> Group<'run> {
 
     /// In words: what is being done to the server.
     pub(crate) fn load(&self) -> String {
+        if matches!(self.kind(), Kind::Fetch | Kind::Idiom) {
+            return format!("the model’s client, {}", self.variant);
+        }
         let mut words: Vec<String> = self.activity().into_iter().collect();
         let first = self.cells.first().and_then(|cell| cell.attempts.first());
         if let Some(trial) = first {

@@ -64,10 +64,7 @@ struct Series {
 
 /// The charts of a group.
 pub(crate) fn charts(group: &Group<'_>, machine: &Machine) -> Vec<Chart> {
-    metric::curves(group.experiment)
-        .iter()
-        .filter_map(|metric| chart(group, metric, machine))
-        .collect()
+    metric::curves(group).iter().filter_map(|metric| chart(group, metric, machine)).collect()
 }
 
 fn chart(group: &Group<'_>, metric: &Metric, machine: &Machine) -> Option<Chart> {

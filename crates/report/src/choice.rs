@@ -9,7 +9,7 @@ use crate::format;
 use crate::metric::{CPU, MEMORY, Metric, P99};
 use crate::ranking::Ranking;
 use crate::verdict::sentence_case;
-use crate::{tables, twins, words};
+use crate::{tables, words};
 
 /// One need.
 pub(crate) struct Choice {
@@ -83,9 +83,7 @@ fn choice(need: String, metric: &'static Metric, load: Option<(&Group<'_>, u64)>
     let row =
         |first, others| Choice { need: need.clone(), by: metric.name, first, others, tied: false };
     let Some((group, connections)) = load else { return row(Vec::new(), Vec::new()) };
-    let cells: Vec<&Cell> = group.at(connections).collect();
-    let floor = twins::floor(group, metric, connections);
-    let Some(ranking) = Ranking::new(metric, &cells, floor) else {
+    let Some(ranking) = Ranking::new(metric, group, connections) else {
         return row(Vec::new(), Vec::new());
     };
     if !ranking.held_back.is_empty() {
@@ -118,13 +116,9 @@ fn cited(cell: &Cell<'_>, metric: &Metric, spread: &Spread, verdict: bool) -> Ve
 
 fn others(ranking: &Ranking<'_, '_>, metric: &Metric, verdict: bool) -> Vec<Piece> {
     if !ranking.settles() {
-        let single = ranking.ranked.iter().any(|(_, spread)| spread.repeats == 1);
-        let why = if single {
-            "single trials: a difference may be chance"
-        } else {
-            "nothing to compare with"
-        };
-        return vec![plain(why)];
+        let why = ranking.unsettled();
+        let why = why.map(|why| format!("a difference may be chance: {why}"));
+        return vec![plain(why.unwrap_or_else(|| "nothing to compare with".into()))];
     }
     let mut pieces = Vec::new();
     for (cell, _) in ranking.leaders().into_iter().skip(1) {

@@ -6,7 +6,7 @@ use record::Run;
 use serde::Serialize;
 
 use crate::cells::{Cell, Group};
-use crate::metric::ALL;
+use crate::metric;
 use crate::words;
 
 /// What the page hands out as JSON, and as CSV without the single values.
@@ -54,14 +54,14 @@ pub(crate) fn json(run: &Run, groups: &[Group<'_>]) -> String {
     let cells = groups.iter().flat_map(|group| group.cells.iter().map(move |cell| (group, cell)));
     let data = Data {
         run: run.name(),
-        columns: ALL.iter().map(|metric| Column { id: metric.id, unit: metric.unit }).collect(),
+        columns: metric::all().map(|metric| Column { id: metric.id, unit: metric.unit }).collect(),
         cells: cells.map(|(group, cell)| row(group, cell)).collect(),
     };
     serde_json::to_string(&data).unwrap_or_default()
 }
 
 fn row<'group>(group: &Group<'group>, cell: &'group Cell<'group>) -> Row<'group> {
-    let figure = |metric: &&crate::metric::Metric| {
+    let figure = |metric: &'static metric::Metric| {
         let spread = cell.spread(metric)?;
         let values = cell.behind.iter().filter_map(|trial| metric.value(trial)).collect();
         let (median, low, high) = (spread.median, spread.low, spread.high);
@@ -75,6 +75,6 @@ fn row<'group>(group: &Group<'group>, cell: &'group Cell<'group>) -> Row<'group>
         model: cell.model,
         outcome: words::outcome(cell.outcome),
         unranked: cell.unranked.as_deref(),
-        figures: ALL.iter().filter_map(figure).collect(),
+        figures: metric::all().filter_map(figure).collect(),
     }
 }

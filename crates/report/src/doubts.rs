@@ -10,6 +10,8 @@ use crate::cells::{Cell, Group};
 use crate::metric::{CURVES, Metric, VERDICT};
 use crate::{format, metric, words};
 
+/// A probe beside the window that took so many times what it took when the run began is said.
+const PROBE_RATIO_MAX: f64 = 1.05;
 /// Cells named under one doubt; the others are counted.
 const PLACES_MAX: usize = 24;
 /// Different warnings of trials that are spelled out.
@@ -56,7 +58,9 @@ pub(crate) fn doubts(
 ) -> Doubts {
     let cells: Vec<Placed> = groups
         .iter()
-        .flat_map(|group| group.cells.iter().map(move |cell| Placed { group, cell }))
+        .flat_map(|group| {
+            group.cells.iter().chain(&group.twins).map(move |cell| Placed { group, cell })
+        })
         .collect();
     let outcomes = words::FAILURES.into_iter().filter_map(|outcome| ended(outcome, &cells, prefix));
     let flags = words::FLAGS.into_iter().filter_map(|flag| flagged(flag, &cells, prefix));
@@ -217,6 +221,8 @@ fn missing(cells: &[Placed<'_, '_>], prefix: &str) -> Vec<Doubt> {
             cells
                 .iter()
                 .flat_map(|placed| placed.cell.behind.iter().map(move |trial| (placed, *trial)))
+                // A client has no figure of a server.
+                .filter(|(_, trial)| trial.client.is_none())
         };
         let (all, broken) =
             (trials().count(), trials().filter(|(_, trial)| metric.is_broken(trial)).count());
@@ -259,6 +265,10 @@ fn warnings(cells: &[Placed<'_, '_>], trouble: &[(String, String)]) -> Vec<Doubt
                 .map(|(kind, _)| format!("errors of kind `{kind}`"))
                 .collect();
             errors.extend(trial.warnings.iter().cloned());
+            let slower = trial.machine.probe_ratio.is_some_and(|ratio| ratio > PROBE_RATIO_MAX);
+            errors.extend(slower.then(|| format!(
+                "the server's CPU was slower beside the window than when the run began: a probe took more than {PROBE_RATIO_MAX} times as long"
+            )));
             for text in errors {
                 said.entry(text).or_default().push(placed.place(""));
             }

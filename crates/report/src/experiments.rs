@@ -4,8 +4,9 @@ use record::Run;
 use record::stats::float;
 
 use crate::answer::Answer;
-use crate::cells::Group;
+use crate::cells::{Group, Kind};
 use crate::charts::{self, Chart};
+use crate::disturbed::{self, SideBySide};
 use crate::format::{self, slug};
 use crate::growth::{self, Growth};
 use crate::metric::{CPU, Metric, P99};
@@ -25,6 +26,7 @@ pub(crate) struct Experiment {
     /// Against the offered rate, for each service.
     pub(crate) offered: Vec<Charted>,
     pub(crate) growth: Vec<Growth>,
+    pub(crate) disturbed: Vec<SideBySide>,
     pub(crate) groups: Vec<Section>,
 }
 
@@ -99,6 +101,8 @@ fn experiment(run: &Run, groups: &[Group<'_>], name: &str, prefix: &str) -> Expe
             .iter()
             .copied()
             .filter(|group| group.service == service && group.is_paced())
+            // Where others ask beside, all variants have the same rate.
+            .filter(|_| !own.iter().any(|group| group.kind() == Kind::Disturbed))
             .collect();
         Charted {
             id: format!("{prefix}offered.{}.{}", slug(name), slug(service)),
@@ -113,6 +117,7 @@ fn experiment(run: &Run, groups: &[Group<'_>], name: &str, prefix: &str) -> Expe
         reading: guides::guide(name).map_or(NO_GUIDE, |guide| guide.reading),
         offered: offered.filter(|charted| !charted.charts.is_empty()).collect(),
         growth: growth.filter_map(|group| growth::growth(group, &run.machine, prefix)).collect(),
+        disturbed: disturbed::side_by_side(&own, &run.machine, prefix),
         groups: Vec::new(),
     }
 }

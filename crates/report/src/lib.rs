@@ -12,15 +12,18 @@ mod charts;
 mod choice;
 mod conformance;
 mod data;
+mod disturbed;
 mod doubts;
 mod environment;
 mod experiments;
+mod extras;
 mod family;
 mod figure;
 mod format;
 mod growth;
 mod guides;
 mod highlight;
+mod limits;
 mod metric;
 mod multiples;
 mod packed;
@@ -41,13 +44,23 @@ use anyhow::{Context, Result, ensure};
 use askama::Template;
 use record::Run;
 
+pub use extras::{Command, Extras, Filed, Hyperfine};
+
 /// The page for these runs, as HTML; with a baseline, each of them stands beside it, too.
 ///
 /// # Errors
 /// Without a run, and where plotly's script is not found inside its crate.
 pub fn render(runs: &[Run], baseline: Option<&Run>) -> Result<String> {
+    render_with(runs, baseline, &Extras::default())
+}
+
+/// As [`render`], with what was measured beside the runs.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_with(runs: &[Run], baseline: Option<&Run>, extras: &Extras) -> Result<String> {
     ensure!(!runs.is_empty(), "no run to report; name a folder under `results/`");
-    page::Page::new(runs, baseline, packed::plotly()?)
+    page::Page::new(runs, baseline, extras, packed::plotly()?)
         .render()
         .context("failed to fill in the page's template")
 }
@@ -56,8 +69,8 @@ pub fn render(runs: &[Run], baseline: Option<&Run>) -> Result<String> {
 ///
 /// # Errors
 /// As [`render`], and where `out` cannot be written.
-pub fn write(runs: &[Run], baseline: Option<&Run>, out: &Path) -> Result<()> {
-    let html = render(runs, baseline)?;
+pub fn write(runs: &[Run], baseline: Option<&Run>, extras: &Extras, out: &Path) -> Result<()> {
+    let html = render_with(runs, baseline, extras)?;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).with_context(|| {

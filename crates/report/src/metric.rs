@@ -1,13 +1,19 @@
 //! The figures of a trial: what each is called, its unit, which way is better, and where it stands in the record.
 
+mod beside;
+mod client;
 mod detail;
 mod opening;
 
-use record::Trial;
 use record::stats::float;
+use record::{Trial, compare};
 
 use crate::across::Column;
+use crate::cells::{Group, Kind};
 
+use self::beside::{BESIDE, DISTURBED, DISTURBED_CURVES};
+use self::client::{CLIENT, FETCH, FETCH_CURVES, IDIOM, IDIOM_CURVES};
+pub(crate) use self::client::{CPU_EACH, LATE, MEMORY as CLIENT_MEMORY};
 use self::detail::{
     ERRORS, GENERATOR_CPU, GENERATOR_SHARE, LEAST, LITTLE, MEAN, MOST, OTHERS, PROCESSES, PSS_IDLE,
     SLAB, STACKS, STEAL, TABLES, THREADS,
@@ -55,6 +61,24 @@ impl Metric {
     /// Recorded, but not a number.
     pub(crate) fn is_broken(&self, trial: &Trial) -> bool {
         (self.of)(trial).is_some_and(|value| !value.is_finite())
+    }
+
+    /// As the record compares it. What has no better side is compared as if lower were better, and nobody leads it.
+    pub(crate) fn compared(&self) -> compare::Metric {
+        let known = compare::metric(self.id);
+        compare::Metric {
+            id: self.id,
+            name: self.name,
+            unit: self.unit,
+            better: match self.better {
+                Some(Better::Higher) => compare::Better::Higher,
+                Some(Better::Lower) | None => compare::Better::Lower,
+            },
+            needs_headroom: self.needs_headroom,
+            // Grains of counts only: the record's times have other units, and no grain.
+            grain: known.map_or(0.0, |known| known.grain).max(self.resolution),
+            of: self.of,
+        }
     }
 
     /// What stands above its figures.
@@ -272,17 +296,36 @@ pub(crate) fn active(trial: &Trial) -> Option<u64> {
 pub(crate) static VERDICT: [&Metric; 8] =
     [&RATE, &P50, &P99, &CPU, &SWITCHES, &SYSCALLS, &MEMORY, &JAIN];
 
-/// Columns of the verdict table of an experiment.
-pub(crate) fn verdict(experiment: &str) -> &'static [&'static Metric] {
-    if experiment == "storm" { &STORM } else { &VERDICT }
-}
-
 /// What is drawn against connections.
 pub(crate) static CURVES: [&Metric; 6] = [&RATE, &P50, &P99, &CPU, &SWITCHES, &PSS];
 
-/// What is drawn of an experiment against connections.
-pub(crate) fn curves(experiment: &str) -> &'static [&'static Metric] {
-    if experiment == "storm" { &STORM_CURVES } else { &CURVES }
+/// Columns of the verdict table of a group.
+pub(crate) fn verdict(group: &Group<'_>) -> Vec<&'static Metric> {
+    let columns: &[&Metric] = match group.kind() {
+        Kind::Storm => &STORM,
+        Kind::Fetch => &FETCH,
+        Kind::Idiom => &IDIOM,
+        Kind::Disturbed => &DISTURBED,
+        Kind::Served => return VERDICT.to_vec(),
+    };
+    // What belongs to some variants only has no column in the others.
+    columns.iter().filter(|metric| group.has(metric)).copied().collect()
+}
+
+/// What is drawn of a group against connections.
+pub(crate) fn curves(group: &Group<'_>) -> &'static [&'static Metric] {
+    match group.kind() {
+        Kind::Storm => &STORM_CURVES,
+        Kind::Fetch => &FETCH_CURVES,
+        Kind::Idiom => &IDIOM_CURVES,
+        Kind::Disturbed => &DISTURBED_CURVES,
+        Kind::Served => &CURVES,
+    }
+}
+
+/// Every figure that a trial can have: those of servers, of clients, and of what went on beside.
+pub(crate) fn all() -> impl Iterator<Item = &'static Metric> {
+    ALL.iter().chain(&CLIENT).chain(&BESIDE).copied()
 }
 
 /// All columns of the full tables.

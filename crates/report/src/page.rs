@@ -4,6 +4,7 @@ use askama::Template;
 use record::Run;
 
 use crate::charts::script_safe;
+use crate::extras::{self, ExtraTable, Extras, Mechanisms};
 use crate::family::{self, FAMILIES, Family};
 use crate::format;
 use crate::packed::Plotly;
@@ -16,6 +17,9 @@ use crate::percentiles::PERCENTS;
 pub(crate) struct Page<'run> {
     title: String,
     parts: Vec<Part<'run>>,
+    /// Of benches, which belong to no run.
+    mechanisms: Option<Mechanisms>,
+    extra_tables: [ExtraTable; 2],
     families: &'static [Family],
     /// Percentile columns.
     percents: Vec<String>,
@@ -30,7 +34,12 @@ pub(crate) struct Page<'run> {
 
 impl<'run> Page<'run> {
     /// Every run after the other, each against the baseline: trials of different runs are never mixed.
-    pub(crate) fn new(runs: &'run [Run], baseline: Option<&Run>, plotly: &'static Plotly) -> Self {
+    pub(crate) fn new(
+        runs: &'run [Run],
+        baseline: Option<&Run>,
+        extras: &Extras,
+        plotly: &'static Plotly,
+    ) -> Self {
         let part = |(place, run): (usize, &'run Run)| {
             let prefix = if place == 0 { String::new() } else { format!("run{}.", place + 1) };
             Part::new(run, &runs[..place], baseline, prefix)
@@ -40,6 +49,8 @@ impl<'run> Page<'run> {
         Self {
             title: title(runs),
             parts,
+            mechanisms: extras.benches.as_ref().map(extras::mechanisms),
+            extra_tables: extras::tables(extras),
             families: &FAMILIES,
             percents: PERCENTS.iter().map(|percent| format!("p{percent}")).collect(),
             light: (family::PAPER.0, family::INK.0),

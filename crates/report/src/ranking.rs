@@ -1,30 +1,33 @@
-//! Who is best by one figure, and who cannot be told apart from the best.
+//! Who is best by one figure, and who cannot be told apart from the best: what the record's comparison says.
 
 use record::Flag;
-use record::stats::Spread;
+use record::compare::{Judgement, Ties, Verdict};
+use record::stats::{Ratio, Spread};
 
-use crate::cells::Cell;
+use crate::cells::{Cell, Group};
+use crate::format;
 use crate::metric::{Better, Metric, RATE};
+use crate::twins::percent;
 
 /// The ranked cells of a table by one figure, best first.
 pub(crate) struct Ranking<'group, 'run> {
     pub(crate) ranked: Vec<(&'group Cell<'run>, Spread)>,
     /// Cells that the generator held back: whoever leads the others leads nothing.
     pub(crate) held_back: Vec<&'group Cell<'run>>,
+    /// Every two of them, judged together.
+    pub(crate) ties: Ties,
     better: Better,
-    metric: &'group Metric,
-    /// How far two entries of one model differ by chance, as a ratio of 1 or more.
-    floor: f64,
 }
 
 impl<'group, 'run> Ranking<'group, 'run> {
-    /// `None` where the figure has no better and worse; `floor` as [`crate::twins::floor`] gives it.
+    /// The models of a group at so many connections; `None` where the figure has no better and worse.
     pub(crate) fn new(
-        metric: &'group Metric,
-        cells: &[&'group Cell<'run>],
-        floor: Option<f64>,
+        metric: &Metric,
+        group: &'group Group<'run>,
+        connections: u64,
     ) -> Option<Self> {
         let better = metric.better?;
+        let cells: Vec<&Cell> = group.at(connections).collect();
         // Whoever was offered more answered more.
         if metric.id == RATE.id && cells.iter().any(|cell| cell.is_paced()) {
             return None;
@@ -32,7 +35,7 @@ impl<'group, 'run> Ranking<'group, 'run> {
         let mut ranked: Vec<_> = cells
             .iter()
             .filter(|cell| cell.unranked(metric).is_none())
-            .filter_map(|&cell| Some((cell, resolved(cell.spread(metric)?, metric))))
+            .filter_map(|&cell| Some((cell, cell.spread(metric)?)))
             .collect();
         ranked.sort_by(|(_, a), (_, b)| match better {
             Better::Lower => a.median.total_cmp(&b.median),
@@ -44,32 +47,39 @@ impl<'group, 'run> Ranking<'group, 'run> {
             .filter(|cell| cell.unranked.is_none() && metric.needs_headroom)
             .filter(|cell| cell.carries(Flag::GeneratorBound) > 0)
             .collect();
-        Some(Self { ranked, held_back, better, metric, floor: floor.unwrap_or(1.0) })
+        Some(Self { ranked, held_back, ties: group.ties(metric, connections), better })
     }
 
-    /// The best and all that tie with it: their spreads overlap, they look the same in the digits shown, or they differ by
-    /// no more than two entries of one model do. Nobody where that cannot be said.
+    /// The best and all that the record does not tell from it; nobody where that cannot be said.
     pub(crate) fn leaders(&self) -> Vec<&(&'group Cell<'run>, Spread)> {
         if !self.settles() {
             return Vec::new();
         }
-        let best = self.ranked.first();
-        let with_best = |(_, spread): &&(&Cell, Spread)| {
-            best.is_some_and(|(_, best)| {
-                let (less, more) = (spread.median.min(best.median), spread.median.max(best.median));
-                (spread.low <= best.high && best.low <= spread.high)
-                    || (less > 0.0 && more / less <= self.floor)
-                    || self.metric.text(less) == self.metric.text(more)
-            })
-        };
-        self.ranked.iter().filter(with_best).collect()
+        let tied = self.ties.with_best();
+        self.ranked.iter().filter(|(cell, _)| tied.contains(&cell.model)).collect()
     }
 
-    /// Whether there is anything to lead: two or more to compare, all with a spread, none held back by the generator.
+    /// Whether there is anything to lead: somebody was compared with the best, and the generator held back nobody.
     pub(crate) fn settles(&self) -> bool {
-        self.ranked.len() > 1
-            && self.held_back.is_empty()
-            && self.ranked.iter().all(|(_, spread)| spread.repeats > 1)
+        self.held_back.is_empty() && self.ranked.len() > 1 && self.unsettled().is_none()
+    }
+
+    /// Why the best was compared with nobody; `None` where it was.
+    pub(crate) fn unsettled(&self) -> Option<String> {
+        let mut first = None;
+        for (cell, _) in self.ranked.iter().skip(1) {
+            match self.against_best(cell.model)?.verdict {
+                Verdict::NotCompared(why) => first = first.or(Some(why)),
+                Verdict::Different | Verdict::NoDifference => return None,
+            }
+        }
+        first
+    }
+
+    /// What can be said of a model and the best, the ratio being the model's over the best's; `None` of the best itself.
+    pub(crate) fn against_best(&self, model: &str) -> Option<Judgement> {
+        let (best, _) = self.ranked.first()?;
+        self.ties.between(best.model, model)
     }
 
     /// `lowest` or `highest`.
@@ -81,15 +91,38 @@ impl<'group, 'run> Ranking<'group, 'run> {
     }
 }
 
-/// A spread without what is too small to be told apart.
-pub(crate) fn resolved(spread: Spread, metric: &Metric) -> Spread {
-    let least = |value: f64| {
-        if value.abs() < metric.resolution { metric.resolution } else { value }
+/// `+4.1 % (+2.0 % to +6.3 %, 95 % interval of 8 pairs): different`, or why no difference is said.
+pub(crate) fn judged(judgement: &Judgement, floor: Option<f64>) -> String {
+    let said = match &judgement.verdict {
+        Verdict::Different => "different".to_owned(),
+        Verdict::NotCompared(why) => format!("not compared: {why}"),
+        Verdict::NoDifference => format!("no difference: {}", why_none(judgement, floor)),
     };
-    Spread {
-        median: least(spread.median),
-        low: least(spread.low),
-        high: least(spread.high),
-        ..spread
+    match &judgement.ratio {
+        None => said,
+        Some(ratio) => format!("{}: {said}", in_percent(ratio)),
     }
+}
+
+fn why_none(judgement: &Judgement, floor: Option<f64>) -> &'static str {
+    let Some(ratio) = &judgement.ratio else { return "less than has any consequence" };
+    if ratio.low <= 1.0 && ratio.high >= 1.0 {
+        return "the interval holds none";
+    }
+    let away = ratio.ratio.max(1.0 / ratio.ratio);
+    if floor.is_some_and(|floor| away <= floor) {
+        return "two entries of one model differ as much";
+    }
+    "among so many comparisons chance alone may do it"
+}
+
+/// `+4.1 % (+2.0 % to +6.3 %, 95 % interval of 8 pairs)`.
+pub(crate) fn in_percent(ratio: &Ratio) -> String {
+    let (low, high) = (percent(ratio.low - 1.0), percent(ratio.high - 1.0));
+    let basis = match ratio.coverage {
+        Some(coverage) => format!("{} % interval", format::significant(coverage * 100.0)),
+        None => "range".into(),
+    };
+    let pairs = format::plural(ratio.pairs, "pair");
+    format!("{} ({low} to {high}, {basis} of {pairs})", percent(ratio.ratio - 1.0))
 }

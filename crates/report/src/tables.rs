@@ -2,9 +2,9 @@
 
 use record::Machine;
 
-use crate::cells::Group;
+use crate::cells::{Group, Kind};
 use crate::figure::{Figure, figure};
-use crate::metric::{ALL, Metric};
+use crate::metric::{self, ALL, Metric};
 use crate::verdict::{Ending, Label, ending, label};
 use crate::{format, words};
 
@@ -39,12 +39,11 @@ pub(crate) struct Row {
 
 /// Every figure of a group, which has its part in a run of `cells` cells.
 pub(crate) fn table(group: &Group<'_>, machine: &Machine, prefix: &str, cells: usize) -> Table {
-    let has = |metric: &&&Metric| {
-        group.cells.iter().flat_map(|cell| &cell.finals).any(|trial| (metric.of)(trial).is_some())
-    };
-    let columns: Vec<&Metric> = ALL.iter().filter(has).copied().collect();
+    let columns: Vec<&Metric> = metric::all().filter(|metric| group.has(metric)).collect();
+    let client = matches!(group.kind(), Kind::Fetch | Kind::Idiom);
+    let expected = ALL.iter().filter(|_| !client);
     let absent: Vec<&str> =
-        ALL.iter().filter(|metric| !has(metric)).map(|metric| metric.name).collect();
+        expected.filter(|metric| !group.has(metric)).map(|metric| metric.name).collect();
     let row = |cell: &crate::cells::Cell<'_>| Row {
         id: cell.id.clone(),
         label: label(cell.model, machine, prefix),
@@ -53,7 +52,7 @@ pub(crate) fn table(group: &Group<'_>, machine: &Machine, prefix: &str, cells: u
         figures: columns.iter().map(|metric| lean(figure(cell, metric), cells)).collect(),
     };
     let blocks = group.connections.iter().map(|&connections| Block {
-        connections: connections_in_words(connections),
+        connections: group.amount(connections),
         rows: group.at(connections).map(row).collect(),
     });
     Table {

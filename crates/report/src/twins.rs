@@ -1,6 +1,6 @@
 //! Two entries of one model in one run: how far figures differ where nothing differs.
 
-use record::stats::Spread;
+use record::stats::{Ratio, ratio};
 
 use crate::cells::{Cell, Group};
 use crate::format;
@@ -23,8 +23,8 @@ pub(crate) struct Pair {
     pub(crate) href: String,
     pub(crate) label: Label,
     pub(crate) connections: String,
-    /// How far the second is from the first, in percent, for each column.
-    pub(crate) differences: Vec<String>,
+    /// How far the second is from the first, in percent, and the interval of that, for each column.
+    pub(crate) differences: Vec<(String, String)>,
 }
 
 /// The pairs of a group; `None` where no model was entered twice.
@@ -32,7 +32,11 @@ pub(crate) fn pairs(group: &Group<'_>, machine: &record::Machine, prefix: &str) 
     let row = |twin: &Cell<'_>| {
         let first = first(group, twin)?;
         let difference = |metric: &&Metric| {
-            ratio(first, twin, metric).map_or_else(|| "–".into(), |ratio| percent(ratio - 1.0))
+            paired(first, twin, metric).map_or_else(Default::default, |ratio| {
+                let interval =
+                    format!("{} to {}", percent(ratio.low - 1.0), percent(ratio.high - 1.0));
+                (percent(ratio.ratio - 1.0), interval)
+            })
         };
         Some(Pair {
             href: first.id.clone(),
@@ -49,24 +53,18 @@ pub(crate) fn pairs(group: &Group<'_>, machine: &record::Machine, prefix: &str) 
     })
 }
 
-/// The A/A floor of a figure at so many connections: the largest ratio between two entries of one model, 1 or more.
-///
-/// SEAM: the record's own statistic of A/A floors is to stand here; both callers need nothing but the ratio.
-pub(crate) fn floor(group: &Group<'_>, metric: &Metric, connections: u64) -> Option<f64> {
-    let here = group.twins.iter().filter(|twin| twin.connections == connections);
-    let ratios = here.filter_map(|twin| ratio(first(group, twin)?, twin, metric));
-    ratios.filter(|ratio| *ratio > 0.0).map(|ratio| ratio.max(1.0 / ratio)).reduce(f64::max)
-}
-
 fn first<'group, 'run>(group: &'group Group<'run>, twin: &Cell<'_>) -> Option<&'group Cell<'run>> {
     group.at(twin.connections).find(|cell| cell.model == twin.model)
 }
 
-/// The second entry's median over the first's, in what the figure can tell apart.
-fn ratio(first: &Cell<'_>, twin: &Cell<'_>, metric: &Metric) -> Option<f64> {
-    let least = |spread: Spread| spread.median.max(metric.resolution);
-    let (first, second) = (least(first.spread(metric)?), least(twin.spread(metric)?));
-    (first > 0.0).then(|| second / first).filter(|ratio| ratio.is_finite())
+/// The second entry over the first, paired by repeat as the record pairs them.
+fn paired(first: &Cell<'_>, twin: &Cell<'_>, metric: &Metric) -> Option<Ratio> {
+    let partner = |repeat: u32| twin.behind.iter().find(|trial| trial.repeat == repeat);
+    let pairs = first
+        .behind
+        .iter()
+        .filter_map(|trial| Some((metric.value(trial)?, metric.value(partner(trial.repeat)?)?)));
+    ratio(&pairs.collect::<Vec<_>>())
 }
 
 /// `+3.1 %`, from a share.

@@ -6,9 +6,10 @@ use record::{Conforms, Machine, Outcome, Run};
 use crate::across::{AFTER_LATENCY, AFTER_MEMORY, Across, Column};
 use crate::cells::{Cell, Group};
 use crate::figure::{Figure, figure};
+use crate::limits::{self, Foot, Limits};
 use crate::metric::{self, ESTABLISHED, MEMORY, Metric, P99};
-use crate::ranking::Ranking;
-use crate::{charts, conformance, family, format, tables, twins, words};
+use crate::ranking::{Ranking, judged};
+use crate::{charts, conformance, family, format, tables, words};
 
 /// One table.
 pub(crate) struct Verdict {
@@ -18,7 +19,11 @@ pub(crate) struct Verdict {
     /// Columns that belong here and were measured for nobody, by name.
     pub(crate) absent: String,
     pub(crate) columns: Vec<Column>,
+    /// Whether anybody was served, as nobody is by a client.
+    pub(crate) has_served: bool,
     pub(crate) rows: Vec<Row>,
+    /// What no figure of a column can be told apart by, under it.
+    pub(crate) foot: Vec<Foot>,
 }
 
 /// One model.
@@ -76,11 +81,15 @@ pub(crate) fn verdict(
 ) -> Option<Verdict> {
     let connections = group.common_connections()?;
     let cells: Vec<&Cell> = group.at(connections).collect();
-    let own = metric::verdict(group.experiment);
-    let mut rows: Vec<Row> = cells.iter().map(|cell| row(cell, own, run, prefix)).collect();
+    let own = metric::verdict(group);
+    let mut rows: Vec<Row> = cells.iter().map(|cell| row(cell, &own, run, prefix)).collect();
+    let mut limits = Vec::new();
     for (place, metric) in own.iter().enumerate() {
-        let floor = twins::floor(group, metric, connections);
-        compare(metric, &cells, floor, rows.iter_mut().map(|row| &mut row.figures[place]));
+        let ranking = Ranking::new(metric, group, connections);
+        limits.push(Limits::of(ranking.as_ref()));
+        if let Some(ranking) = &ranking {
+            compare(ranking, &cells, rows.iter_mut().map(|row| &mut row.figures[place]));
+        }
     }
     let mut columns: Vec<Column> = own.iter().map(|metric| metric.column()).collect();
     let mut absent = Vec::new();
@@ -88,7 +97,9 @@ pub(crate) fn verdict(
         for (after, others) in [(&MEMORY, &AFTER_MEMORY[..]), (&P99, &AFTER_LATENCY[..])] {
             let place = own.iter().position(|metric| metric.id == after.id).map_or(0, |at| at + 1);
             for across in others.iter().rev() {
-                if !insert(across, place, groups, group.service, &cells, &mut rows, &mut columns) {
+                if insert(across, place, groups, group.service, &cells, &mut rows, &mut columns) {
+                    limits.insert(place, Limits::of(None));
+                } else {
                     absent.insert(0, across.column.name);
                 }
             }
@@ -102,15 +113,13 @@ pub(crate) fn verdict(
     }
     Some(Verdict {
         id: format!("v.{}.{connections}", group.id),
-        title: format!(
-            "{}, at {}",
-            tables::title(group),
-            tables::connections_in_words(connections)
-        ),
+        title: format!("{}, at {}", tables::title(group), group.amount(connections)),
         caption: caption(group, &cells),
         absent: format::list(&absent),
         columns,
+        has_served: rows.iter().any(|row| !row.served.value.is_empty()),
         rows,
+        foot: limits::foot(&limits),
     })
 }
 
@@ -138,42 +147,33 @@ fn insert(
 
 /// Bars and leaders of a column, over the ranked figures alone.
 fn compare<'rows>(
-    metric: &Metric,
+    ranking: &Ranking<'_, '_>,
     cells: &[&Cell<'_>],
-    floor: Option<f64>,
     column: impl Iterator<Item = &'rows mut Figure>,
 ) {
-    let Some(ranking) = Ranking::new(metric, cells, floor) else { return };
     let longest = ranking.ranked.iter().map(|(_, spread)| spread.median).fold(0.0, f64::max);
     let mut leaders: Vec<&str> = ranking.leaders().iter().map(|(cell, _)| cell.model).collect();
     // Where nobody can be told from the best, nobody is the best.
     if leaders.len() == ranking.ranked.len() {
         leaders.clear();
     }
+    let floor = ranking.ties.floor.as_ref().ok().map(|floor| floor.ratio);
+    let best = ranking.ranked.first().map(|(cell, _)| cell.model);
     for (cell, figure) in cells.iter().zip(column) {
         let ranked = ranking.ranked.iter().find(|(ranked, _)| ranked.model == cell.model);
-        if let Some((_, spread)) = ranked.filter(|_| longest > 0.0) {
+        let Some((_, spread)) = ranked else { continue };
+        if longest > 0.0 {
             figure.bar = format!("{:.1}", (spread.median / longest * 100.0).clamp(0.0, 100.0));
         }
         if leaders.contains(&cell.model) {
             figure.class = "lead";
-            let others: Vec<&str> =
-                leaders.iter().copied().filter(|leader| *leader != cell.model).collect();
-            let said = if others.is_empty() {
-                format!("; {} of those ranked", ranking.superlative())
-            } else {
-                format!(
-                    "; {} of those ranked, a tie with {}",
-                    if leaders[0] == cell.model {
-                        ranking.superlative()
-                    } else {
-                        "not told from the best"
-                    },
-                    format::list(&others)
-                )
-            };
-            figure.title.push_str(&said);
         }
+        let found = best.and_then(|best| Some((best, ranking.against_best(cell.model)?)));
+        let said = match found {
+            Some((best, found)) => format!("; against {best} {}", judged(&found, floor)),
+            None => format!("; {} of those ranked", ranking.superlative()),
+        };
+        figure.title.push_str(&said);
     }
 }
 
@@ -316,7 +316,9 @@ fn caption(group: &Group<'_>, cells: &[&Cell<'_>]) -> String {
     let spread = match least {
         0 => "nothing was measured",
         1 => "with a single trial nothing is known of the spread, so nobody leads such a column",
-        2..6 => "medians, with the range beneath: below six trials no interval is claimed",
+        2..6 => {
+            "medians, with the range beneath: below six trials no interval is claimed and nobody is told from anybody"
+        }
         _ => "medians, with an interval of order statistics beneath, its coverage in the tooltip",
     };
     format!("{}. {trials}: {spread}.", sentence_case(&group.load()))

@@ -112,6 +112,7 @@ pub(crate) fn service(name: &str) -> &str {
     match name {
         "http" => "HTTP",
         "echo" => "Echo",
+        "none" => "Client",
         other => other,
     }
 }

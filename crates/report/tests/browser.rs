@@ -19,7 +19,8 @@ fn page(run: record::Run) -> (TempDir, PathBuf) {
 fn beside(run: record::Run, baseline: Option<&record::Run>) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder for the page");
     let file = folder.path().join("index.html");
-    report::write(&[run], baseline, &file).expect("the page is written");
+    report::write(&[run], baseline, &report::Extras::default(), &file)
+        .expect("the page is written");
     (folder, file)
 }
 

@@ -37,7 +37,7 @@ fn the_page_asks_no_network_for_anything() {
 fn the_page_is_one_file_of_bounded_size_written_whole() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("new/folder/index.html");
-    report::write(&[run()], None, &out).unwrap();
+    report::write(&[run()], None, &report::Extras::default(), &out).unwrap();
     let html = std::fs::read_to_string(&out).unwrap();
     assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
     assert!(html.len() < SIZE_MAX_BYTES, "{} bytes", html.len());
@@ -50,7 +50,8 @@ fn a_file_that_cannot_be_written_is_named_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("taken");
     std::fs::create_dir(&out).unwrap();
-    let error = report::write(&[run()], None, &out).unwrap_err().to_string();
+    let error =
+        report::write(&[run()], None, &report::Extras::default(), &out).unwrap_err().to_string();
     assert!(error.contains(&out.display().to_string()), "{error}");
     assert!(error.ends_with("name another file with `--out`"), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");

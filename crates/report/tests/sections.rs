@@ -9,9 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fixture::{MODELS, Model, machine, run, run_of, trial};
 use html::{attribute, cell, page, part, text, verbatim};
+use record::bench::{Estimate, Interval, UnitMemory};
 use record::stats::median;
-use record::trial::{Pace, twin_of};
-use record::{Outcome, Run, Trial};
+use record::trial::{Beside, Client, Pace, Server, twin_of};
+use record::{Benches, Outcome, Run, Trial};
 
 /// A trial without flags, as quick models have them here.
 fn quiet(experiment: &str, connections: u64, model: &Model, repeat: u32) -> Trial {
@@ -23,9 +24,14 @@ fn quiet(experiment: &str, connections: u64, model: &Model, repeat: u32) -> Tria
 
 /// Three repeats of every model.
 fn three(of: impl Fn(&Model, u32) -> Trial) -> Vec<Trial> {
+    repeated(3, of)
+}
+
+/// So many repeats of every model; from six on the record compares them.
+fn repeated(repeats: u32, of: impl Fn(&Model, u32) -> Trial) -> Vec<Trial> {
     MODELS
         .iter()
-        .flat_map(|model| (1..=3).map(|repeat| of(model, repeat)).collect::<Vec<_>>())
+        .flat_map(|model| (1..=repeats).map(|repeat| of(model, repeat)).collect::<Vec<_>>())
         .collect()
 }
 
@@ -51,7 +57,7 @@ fn which_model_for_me_is_answered_from_this_run_alone() {
     assert!(row("Handlers that block").ends_with("not measured in this run"));
     let busy = row("10\u{202f}000 connections, all busy");
     assert!(busy.contains("mio-loop : 15.2 µs (15.0–15.5, range of 3 trials)"), "{busy}");
-    assert!(busy.ends_with("nobody ties with it"), "{busy}");
+    assert!(busy.ends_with("chance: 3 repeats, and an interval needs 6"), "{busy}");
     assert!(row("10\u{202f}000 connections open").contains("a difference may be chance"));
     assert!(row("Little memory").contains("mio-loop : 0.110 KiB"));
     let simple = row("Simple code");
@@ -189,13 +195,15 @@ fn memory_is_the_slope_over_connections() {
 
 #[test]
 fn a_second_entry_is_no_cell_of_its_own_and_ties_what_differs_less() {
-    let mut trials = three(|model, repeat| quiet("sweep", 100, model, repeat));
-    // The loop differs from itself by a tenth, which is more than tasks differ from it.
-    for repeat in 1..=3 {
-        let mut twin = quiet("sweep", 100, &MODELS[3], repeat);
-        twin.variant = twin_of("default");
-        twin.server.cpu_ns_per_request = twin.server.cpu_ns_per_request.map(|ns| ns * 1.2);
-        trials.push(twin);
+    let mut trials = repeated(8, |model, repeat| quiet("sweep", 100, model, repeat));
+    // The loop differs from itself by a fifth, which is more than tasks differ from it; of one family there is no floor.
+    for (model, factor) in [(&MODELS[3], 1.2), (&MODELS[1], 1.01)] {
+        for repeat in 1..=8 {
+            let mut twin = quiet("sweep", 100, model, repeat);
+            twin.variant = twin_of("default");
+            twin.server.cpu_ns_per_request = twin.server.cpu_ns_per_request.map(|ns| ns * factor);
+            trials.push(twin);
+        }
     }
     let with = page(run_of(trials.clone()));
     let class = |page: &str, model: &str| {
@@ -203,6 +211,11 @@ fn a_second_entry_is_no_cell_of_its_own_and_ties_what_differs_less() {
         attribute(figure, "class").unwrap().to_owned()
     };
     assert_eq!(class(&with, "tokio-tasks"), "n lead", "it ties");
+    let tasks = cell(&with, "v.sweep.http.default.100.tokio-tasks.cpu");
+    let said = attribute(tasks, "title").unwrap();
+    assert!(said.contains("no difference: two entries of one model differ as much"), "{said}");
+    let foot = text(part(&with, "<tfoot>", "</tfoot>"));
+    assert!(foot.contains("±20.0\u{202f}%"), "{foot}");
     assert!(!with.contains("twin"), "nothing is named after it");
     let doubts = text(part(&with, "<section id=\"doubts\">", "</section>"));
     assert!(doubts.contains("How far one model differs from itself"), "{doubts}");
@@ -211,12 +224,17 @@ fn a_second_entry_is_no_cell_of_its_own_and_ties_what_differs_less() {
     trials.retain(|trial| trial.variant == "default");
     let without = page(run_of(trials));
     assert_eq!(class(&without, "tokio-tasks"), "n", "without its floor it does not");
+    let tasks = cell(&without, "v.sweep.http.default.100.tokio-tasks.cpu");
+    assert!(attribute(tasks, "title").unwrap().ends_with("of 8 pairs): different"), "{tasks}");
+    let foot = text(part(&without, "<tfoot>", "</tfoot>"));
+    assert!(foot.contains("A/A floor unknown: no model was entered twice"), "{foot}");
+    assert!(foot.contains("Visible ±"), "{foot}");
     assert!(without.contains("No floor was measured"));
 }
 
 #[test]
 fn a_baseline_stands_beside_every_cell_that_both_hold() {
-    let mut trials = three(|model, repeat| quiet("sweep", 100, model, repeat));
+    let mut trials = repeated(6, |model, repeat| quiet("sweep", 100, model, repeat));
     let mut before = run_of(trials.clone());
     before.dir = "BEFORE".into();
     before.machine = machine();
@@ -348,4 +366,157 @@ fn many_lines_have_a_drawing_each_over_all_others() {
     assert_eq!(grid.matches("<use href=\"#multiples.sweep.http.default.cpu.grey\"").count(), 13);
     assert_eq!(grid.matches("class=\"own\" d=\"M").count(), 13);
     assert!(!page(run_of(few)).contains("<div class=\"multiples\""), "a dozen fit one chart");
+}
+
+/// A run of a client that fetched, or slept.
+fn fetched(model: &Model, repeat: u32) -> Trial {
+    let mut one = quiet("fan-out", 1_000, model, repeat);
+    (one.latency_ns, one.requests_per_s, one.server) = (None, None, Server::default());
+    one.connections_served = None;
+    one.variant = "slow-servers".into();
+    one.client = Some(Client {
+        task: "fetch".into(),
+        fetched: Some(1_000),
+        failed: Some(0),
+        wall_ns: Some(250_000_000),
+        cpu_ns: Some(40_000_000 + u64::from(repeat) * 100_000),
+        pss_bytes_max: Some(3 << 20),
+        ..Client::default()
+    });
+    one
+}
+
+#[test]
+fn a_client_has_its_own_columns_and_no_connections_served() {
+    let page = page(run_of(repeated(6, fetched)));
+    let table = part(&page, "id=\"v.fan-out.http.slow-servers", "</table>");
+    let head = text(part(table, "<thead>", "</thead>"));
+    assert!(head.contains("CPU per fetch µs") && !head.contains("Served"), "{head}");
+    let each = cell(&page, "v.fan-out.http.slow-servers.1000.mio-loop.client-cpu-each");
+    let shown: f64 = attribute(each, "data-value").unwrap().parse().unwrap();
+    assert!((shown - 40.35).abs() < 1e-9, "the median of 40.1 to 40.6: {shown}");
+    let memory = cell(&page, "v.fan-out.http.slow-servers.1000.mio-loop.client-memory");
+    assert!(text(memory).starts_with("3.00"), "{memory}");
+    assert!(page.contains("id=\"chart.fan-out.http.slow-servers.client-cpu-each\""));
+    assert!(text(&page).contains("at 1\u{202f}000 fetches"));
+}
+
+#[test]
+fn an_idiom_is_late_by_what_lies_beyond_its_sleeps_and_drifts_by_its_last_tick() {
+    let slept = |model: &Model, repeat: u32| {
+        let mut one = fetched(model, repeat);
+        (one.experiment, one.service, one.connections) = ("idioms".into(), "none".into(), 3);
+        let task = if repeat.is_multiple_of(2) { "sequential" } else { "timer" };
+        one.variant = task.into();
+        one.client = Some(Client {
+            task: task.into(),
+            sleeps_ms: vec![40, 30, 10],
+            wall_ns: Some(82_000_000),
+            period_ns: Some(10_000_000),
+            ticks_ns: vec![10_000_000, 23_000_000, 33_000_000],
+            ..Client::default()
+        });
+        one
+    };
+    let page = page(run_of(three(slept)));
+    let figure = |variant: &str, id: &str| {
+        let id = format!("v.idioms.none.{variant}.3.mio-loop.client-{id}");
+        attribute(cell(&page, &id), "data-value").unwrap().parse::<f64>().unwrap()
+    };
+    assert!((figure("sequential", "late") - 2.0).abs() < 1e-9, "the sum is due");
+    assert!((figure("timer", "late") - 42.0).abs() < 1e-9, "the longest is due");
+    assert!((figure("timer", "drift") - 3.0).abs() < 1e-9);
+    assert!((figure("timer", "jitter") - 4.5f64.sqrt()).abs() < 1e-9);
+}
+
+#[test]
+fn what_everybody_else_feels_stands_side_by_side_and_what_those_beside_got_below() {
+    let mut trials = three(|model, repeat| quiet("blocking", 10, model, repeat));
+    for trial in &mut trials {
+        trial.variant = "alone".into();
+    }
+    trials.extend(three(|model, repeat| {
+        let mut one = quiet("blocking", 10, model, repeat);
+        one.variant = "inline".into();
+        one.latency_ns.as_mut().unwrap().p99 = 77_000_000;
+        one.beside = Some(Beside {
+            duration_s: Some(2.0),
+            requests: Some(20),
+            cut_off: Some(4),
+            ..Beside::default()
+        });
+        one
+    }));
+    let page = page(run_of(trials));
+    let side = part(&page, "aria-label=\"HTTP: what everybody else feels", "</table>");
+    assert!(text(side).contains("alone") && text(side).contains("inline"));
+    assert!(text(cell(side, "d.blocking.http.inline.10.mio-loop.p99")).starts_with("77.0"));
+    assert!(side.contains("id=\"d.blocking.http.alone.10.mio-loop.p99\""));
+    let got = cell(&page, "v.blocking.http.inline.10.mio-loop.beside-rate");
+    assert_eq!(attribute(got, "data-value"), Some("10"));
+    assert!(page.contains("id=\"v.blocking.http.inline.10.mio-loop.beside-cut-off\""));
+    assert!(!page.contains("id=\"v.blocking.http.alone.10.mio-loop.beside-rate\""));
+}
+
+#[test]
+fn benches_commands_and_drivers_have_tables_or_name_the_command_that_makes_them() {
+    let ns = |point| Interval { point, low: point * 0.9, high: point * 1.1 };
+    let estimate = |function: &str, point| Estimate {
+        group: "spawn<b>".into(),
+        function: function.into(),
+        median_ns: ns(point),
+        ..Estimate::default()
+    };
+    let benches = Benches {
+        estimates: vec![estimate("thread", 12_300.0), estimate("broken", f64::NAN)],
+        memory: vec![UnitMemory {
+            unit: "task".into(),
+            count: 10,
+            bytes_per_unit: 2_048.0,
+            measured_at: None,
+        }],
+        ..Benches::default()
+    };
+    let command =
+        report::Command { command: "fetch".into(), mean: Some(0.1234), ..Default::default() };
+    let case = record::DriverCase {
+        driver: "postgres".into(),
+        wall_ms: 512.0,
+        ok: true,
+        ..Default::default()
+    };
+    let extras = report::Extras {
+        benches: Some(report::Filed { file: "criterion-x.json".into(), record: benches }),
+        hyperfine: Some(report::Filed {
+            file: "hyperfine-x.json".into(),
+            record: report::Hyperfine { results: vec![command] },
+        }),
+        drivers: Some(report::Filed {
+            file: "drivers-x.json".into(),
+            record: record::Drivers { cases: vec![case], ..Default::default() },
+        }),
+    };
+    let html = html::own(&report::render_with(&[run()], None, &extras).unwrap());
+    let section = text(part(&html, "<section id=\"mechanisms\"", "</section>"));
+    for said in [
+        "criterion-x.json",
+        "12.3 µs",
+        "11.1 µs–13.5 µs",
+        "task 10 2.00",
+        "hyperfine-x.json",
+        "fetch 123",
+        "drivers-x.json",
+        "postgres",
+        "512",
+        "as expected",
+    ] {
+        assert!(section.contains(said), "{said}: {section}");
+    }
+    assert!(!section.contains("broken") && !html.contains("spawn<b>"));
+    let none = page(run());
+    let section = text(part(&none, "<section id=\"mechanisms\"", "</section>"));
+    for command in ["cargo bench", "cargo script hyperfine", "cargo script drivers"] {
+        assert!(section.contains(command), "{section}");
+    }
+    assert!(!none.contains("<h2>What each mechanism costs"));
 }

@@ -42,7 +42,7 @@ fn a_starved_cell_with_the_best_figures_is_still_not_the_best() {
         trial
     };
     let mut trials = Vec::new();
-    for repeat in 1..=3 {
+    for repeat in 1..=6 {
         trials.push(quick(trial("sweep", "http", 1_000, 1_000, &MODELS[2], repeat)));
         trials.push(trial("sweep", "http", 1_000, 1_000, &MODELS[1], repeat));
         trials.push(trial("sweep", "http", 1_000, 1_000, &MODELS[3], repeat));
@@ -57,7 +57,10 @@ fn a_starved_cell_with_the_best_figures_is_still_not_the_best() {
 
 #[test]
 fn a_generator_bound_cell_loses_rate_and_latency_and_keeps_cpu_switches_and_memory() {
-    let page = fixed();
+    let six = MODELS.iter().flat_map(|model| {
+        (1..=6).map(move |repeat| trial("sweep", "http", 10_000, 10_000, model, repeat))
+    });
+    let page = &page(run_of(six.collect()));
     let class = |column: &str| {
         let figure = cell(page, &format!("v.sweep.http.default.10000.mio-loop.{column}"));
         attribute(figure, "class").unwrap().to_owned()
@@ -149,7 +152,7 @@ fn every_outcome_and_every_flag_is_said_in_words_with_a_link_to_its_cell() {
 #[test]
 fn a_cell_of_noisy_trials_alone_is_shown_and_not_ranked() {
     let mut trials = Vec::new();
-    for repeat in 1..=3 {
+    for repeat in 1..=6 {
         for model in [&MODELS[0], &MODELS[1], &MODELS[4]] {
             let mut one = trial("sweep", "http", 100, 100, model, repeat);
             one.flags = if model.0 == "tokio-tasks" { vec![Flag::Noisy] } else { Vec::new() };
@@ -170,7 +173,7 @@ fn one_death_takes_a_cell_out_of_the_ranking_and_one_broken_account_only_its_tri
         [(Outcome::Died, false), (Outcome::Inconsistent, true), (Outcome::Interrupted, true)]
     {
         let mut trials = Vec::new();
-        for repeat in 1..=4 {
+        for repeat in 1..=7 {
             for model in [&MODELS[0], &MODELS[1]] {
                 let mut one = trial("sweep", "http", 100, 100, model, repeat);
                 one.flags.clear();
@@ -184,8 +187,8 @@ fn one_death_takes_a_cell_out_of_the_ranking_and_one_broken_account_only_its_tri
         let page = page(run_of(trials));
         let cpu = cell(&page, "v.sweep.http.default.100.thread-per-connection.cpu");
         assert_eq!(attribute(cpu, "class").unwrap().contains("lead"), ranked, "{outcome:?}");
-        assert!(attribute(cpu, "title").unwrap().starts_with("median and range of 3 trials"));
+        assert!(attribute(cpu, "title").unwrap().starts_with("median of 6 trials"));
         let row = part(&page, "<tr id=\"v.sweep.http.default.100.thread-per-connection\"", "</tr>");
-        assert!(text(row).contains("1 of 4"), "{outcome:?}: {}", text(row));
+        assert!(text(row).contains("1 of 7"), "{outcome:?}: {}", text(row));
     }
 }

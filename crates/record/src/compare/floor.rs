@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Place;
 use super::figures::Figures;
 use super::metric::Metric;
+use crate::machine::Machine;
 use crate::run::{Cell, Run};
 use crate::stats::{FEWEST_PAIRS, trimmed_of_pairs};
 use crate::trial::twin_base;
@@ -28,14 +29,26 @@ pub struct Floor {
 /// # Errors
 /// Why it is unknown: no twins, fewer than six pairs, or twins of fewer than two families, which share what they do.
 pub fn floor(run: &Run, place: &Place, metric: &Metric) -> Result<Floor, String> {
-    let cells: Vec<Cell<'_>> =
-        run.cells().into_iter().filter(|cell| place.same_load(cell)).collect();
+    floor_among(&run.cells(), &run.machine, place, metric)
+}
+
+/// As [`floor`], of cells that were sorted out already: [`Run::cells`] looks at every trial.
+///
+/// # Errors
+/// As [`floor`].
+pub fn floor_among(
+    cells: &[Cell<'_>],
+    machine: &Machine,
+    place: &Place,
+    metric: &Metric,
+) -> Result<Floor, String> {
+    let cells: Vec<&Cell<'_>> = cells.iter().filter(|cell| place.same_load(cell)).collect();
     let twins = |wanted: &dyn Fn(&str) -> bool| -> Vec<(&Cell<'_>, &Cell<'_>)> {
         let base = |twin: &Cell<'_>| {
             let variant = twin_base(twin.variant).filter(|base| wanted(base))?;
-            cells.iter().find(|cell| cell.model == twin.model && cell.variant == variant)
+            cells.iter().copied().find(|cell| cell.model == twin.model && cell.variant == variant)
         };
-        cells.iter().filter_map(|twin| Some((base(twin)?, twin))).collect()
+        cells.iter().copied().filter_map(|twin| Some((base(twin)?, twin))).collect()
     };
     let mut entered = twins(&|base| base == place.variant);
     if entered.is_empty() {
@@ -52,7 +65,7 @@ pub fn floor(run: &Run, place: &Place, metric: &Metric) -> Result<Floor, String>
         if paired.len() < FEWEST_PAIRS {
             continue;
         }
-        let family = run.machine.contestant(base.model).map(|contestant| &contestant.family);
+        let family = machine.contestant(base.model).map(|contestant| &contestant.family);
         families.insert(family.map_or(base.model, String::as_str));
         models.push(base.model.to_owned());
         pairs.push(paired);

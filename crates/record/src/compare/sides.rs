@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Place;
 use super::difference::differences;
 use super::figures::{Figures, Found};
-use super::floor::floor;
+use super::floor::floor_among;
 use super::judge::judge;
 use super::memory::{self, MEMORY};
 use super::metric::{METRICS, Metric};
 use super::rows::{Comparison, Row};
+use crate::machine::Machine;
 use crate::run::{Cell, Run};
 use crate::stats::Line;
 use crate::trial::twin_base;
@@ -34,7 +35,12 @@ pub fn compare(sides: Sides<'_>) -> Comparison {
         .filter_map(|a| Some((a, second.iter().find(|b| sides.key(b) == sides.key(a))?)))
         .collect();
     let mut comparison = sides.headed(&pairs);
-    let mut floors = Floors { sides, known: BTreeMap::new(), unknown: BTreeSet::new() };
+    let runs = match sides {
+        Sides::Runs(first, second) => vec![first, second],
+        Sides::Models(run, ..) | Sides::Variants(run, ..) => vec![run],
+    };
+    let runs = runs.into_iter().map(|run| (run.cells(), &run.machine)).collect();
+    let mut floors = Floors { runs, known: BTreeMap::new(), unknown: BTreeSet::new() };
     for metric in &METRICS {
         comparison.rows.extend(by_metric(sides, &pairs, metric, &mut floors));
     }
@@ -179,7 +185,7 @@ fn by_slope(sides: Sides<'_>, pairs: &[(&Cell<'_>, &Cell<'_>)]) -> Vec<Row> {
 
 /// The floors of a comparison, each worked out once.
 struct Floors<'run> {
-    sides: Sides<'run>,
+    runs: Vec<(Vec<Cell<'run>>, &'run Machine)>,
     known: BTreeMap<(Place, &'static str), Option<f64>>,
     unknown: BTreeSet<String>,
 }
@@ -190,13 +196,9 @@ impl Floors<'_> {
         if let Some(known) = self.known.get(&(place.clone(), metric.id)) {
             return *known;
         }
-        let runs = match self.sides {
-            Sides::Runs(first, second) => vec![first, second],
-            Sides::Models(run, ..) | Sides::Variants(run, ..) => vec![run],
-        };
         let mut highest: Option<f64> = None;
-        for run in runs {
-            match floor(run, place, metric) {
+        for (cells, machine) in &self.runs {
+            match floor_among(cells, machine, place, metric) {
                 Ok(floor) => highest = Some(highest.unwrap_or(1.0).max(floor.ratio)),
                 Err(why) => {
                     self.unknown.insert(why);

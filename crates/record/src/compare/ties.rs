@@ -2,9 +2,10 @@
 
 use super::Place;
 use super::figures::{Figures, Found};
-use super::floor::{Floor, floor};
+use super::floor::{Floor, floor_among};
 use super::judge::{Judgement, Verdict, judge};
 use super::metric::{Better, Metric};
+use crate::machine::Machine;
 use crate::run::{Cell, Run};
 use crate::stats::smallest_visible;
 
@@ -24,11 +25,17 @@ impl Ties {
     /// Judges every two models that the run holds at the place.
     #[must_use]
     pub fn of(run: &Run, place: &Place, metric: &Metric) -> Self {
-        let cells: Vec<Cell<'_>> =
-            run.cells().into_iter().filter(|cell| place.holds(cell)).collect();
+        Self::among(&run.cells(), &run.machine, place, metric)
+    }
+
+    /// As [`Ties::of`], of a run's cells that were sorted out already: whoever asks for every column of every table asks
+    /// often.
+    #[must_use]
+    pub fn among(cells: &[Cell<'_>], machine: &Machine, place: &Place, metric: &Metric) -> Self {
+        let floor = floor_among(cells, machine, place, metric);
+        let cells = cells.iter().filter(|cell| place.holds(cell));
         let columns: Vec<(String, Result<Figures, String>)> =
-            cells.iter().map(|cell| (cell.model.to_owned(), Figures::of(cell, metric))).collect();
-        let floor = floor(run, place, metric);
+            cells.map(|cell| (cell.model.to_owned(), Figures::of(cell, metric))).collect();
         let passed = floor.as_ref().map_or(1.0, |floor| floor.ratio);
         let mut found = Vec::new();
         for (later, (_, second)) in columns.iter().enumerate() {

@@ -84,7 +84,7 @@ fn no_floor(cells: &[Placed<'_, '_>]) -> Option<Doubt> {
         doubt(
             "No floor was measured",
             "Telling a small difference from chance needs the same model measured against itself in the same run, and no model was \
-             entered twice. Where spreads overlap, models are shown as tied; where they barely part, believe nothing yet.",
+             entered twice. Differences that intervals tell are shown without that test: where they are small, believe nothing yet.",
         )
     })
 }
