@@ -207,10 +207,13 @@ impl Bench {
         let cpu_ns = children_cpu_ns()? - before;
         let stopped = server.stop();
         ensure!(stopped.complaints.is_empty(), "{}", stopped.complaints.join("; "));
-        let count =
-            stopped.last_words.lines().find_map(|line| line.trim().split("requests ").nth(1));
-        let requests = count.and_then(|count| count.trim().parse().ok());
-        let requests = requests.context("the server did not say how many requests it read")?;
+        // Last words come quoted.
+        let said = stopped.last_words.split("requests ").nth(1);
+        let digits = said.map(|said| said.trim_end_matches(|c: char| !c.is_ascii_digit()));
+        let requests = digits.and_then(|digits| digits.parse().ok());
+        let requests = requests.with_context(|| {
+            format!("the server did not say how many requests it read{}", stopped.last_words)
+        })?;
         ensure!(requests > 0, "it sent no request");
         Ok(Round { cpu_ns, requests })
     }

@@ -52,6 +52,9 @@ pub(crate) enum Command {
                             Exit status: 0 every case passed or is limited as declared, 1 a case failed, 2 called wrongly."
     )]
     Verify(VerifyArgs),
+    /// Judge what others claim by a run: holds, does not hold, holds only when, not testable here
+    #[command(after_help = CLAIMS_EXAMPLES)]
+    Claims(ClaimsArgs),
     /// List the contestants: name, family, mechanism, runtime, lines of code
     #[command(after_help = "Examples:\n  c10k models\n  c10k models --json")]
     Models(ModelsArgs),
@@ -238,6 +241,28 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     pub(crate) no_build: bool,
     /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const CLAIMS_EXAMPLES: &str = "Examples:\n  c10k claims results/20250304T050607Z-host-0a1b2c3\n  c10k claims --list     every claim, its source and what would decide it";
+
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+pub(crate) struct ClaimsArgs {
+    /// Folder of the run; its verdicts are put into it as `claims.json`, once
+    #[arg(required_unless_present = "list", value_name = "RUN")]
+    pub(crate) run: Option<PathBuf>,
+    /// Print every claim with its source and its criteria
+    #[arg(long, conflicts_with_all = ["run", "json", "again", "no_lab"])]
+    pub(crate) list: bool,
+    /// Leave out the experiments without load, `lab`; what is found is then printed and not recorded
+    #[arg(long)]
+    pub(crate) no_lab: bool,
+    /// Judge anew, and print what is found without recording it
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// As JSON, with every figure
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -13,6 +13,7 @@ pub mod battery;
 pub mod by_hand;
 pub mod calibration;
 pub mod checks;
+pub mod claims;
 pub mod compare;
 pub mod contestant;
 pub mod criterion;

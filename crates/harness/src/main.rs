@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 use harness::background;
 use harness::by_hand;
+use harness::claims::{self, Asked};
 use harness::compare;
 use harness::doctor;
 use harness::exit::{Exit, USAGE, UsageError};
@@ -21,7 +22,7 @@ use harness::run::{self, Context};
 use harness::verify;
 use harness::workspace::{self, Profile};
 
-use crate::cli::{ByHand, Cli, Command, RunArgs, VerifyArgs};
+use crate::cli::{ByHand, ClaimsArgs, Cli, Command, RunArgs, VerifyArgs};
 
 fn main() -> ExitCode {
     // A load of several processes starts this program again, for its share.
@@ -45,6 +46,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Export(args) => export::export(&args.run, args.format, args.out.as_deref()),
         Command::Doctor(args) => doctor::doctor(&registry, args.connections, args.json),
         Command::Verify(args) => check(args, &registry),
+        Command::Claims(args) => judge(&args),
         Command::Models(args) => models::models(&registry, args.json),
         Command::Serve(args) => by_hand("serve", &args, &registry),
         Command::Start(args) => background::start(&registry, &args.file, &args.model, &args.args),
@@ -83,6 +85,17 @@ fn check(args: VerifyArgs, registry: &Registry) -> anyhow::Result<Exit> {
         return interop::interop(selection.subjects(), args.jobs, args.json);
     }
     verify::verify(&selection, args.jobs, args.json)
+}
+
+/// Without a run clap has seen to it that the list was asked for.
+fn judge(args: &ClaimsArgs) -> anyhow::Result<Exit> {
+    match &args.run {
+        None => Ok(claims::list()),
+        Some(run) => {
+            let asked = Asked { lab: !args.no_lab, again: args.again, json: args.json };
+            claims::claims(run, asked)
+        }
+    }
 }
 
 fn by_hand(verb: &str, args: &ByHand, registry: &Registry) -> anyhow::Result<Exit> {

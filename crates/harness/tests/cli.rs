@@ -34,6 +34,8 @@ fn wrong_arguments_are_refused_with_status_2_and_the_values_there_are() {
         (vec!["verify", "--interop", "--cases", "panic"], "--cases"),
         (vec!["serve", "nosuch"], "mio-loop"),
         (vec!["report"], "RUN"),
+        (vec!["claims"], "RUN"),
+        (vec!["claims", "--list", "--json"], "--list"),
         (vec!["compare"], "RUN"),
         (vec!["compare", RUN], "second run"),
         (vec!["compare", RUN, RUN, "--models", "mio-loop,callbacks"], "within one run"),
@@ -127,6 +129,18 @@ fn a_debug_binary_records_nothing_and_says_so() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("never recorded"), "{}", stderr(&output));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn every_claim_is_listed_with_source_criterion_and_reason() {
+    let list = stdout(&c10k(&["claims", "--list"]));
+    let paragraphs: Vec<&str> = list.trim().split("\n\n").collect();
+    assert_eq!(paragraphs.len(), 36, "{list}");
+    for claim in paragraphs {
+        assert!(claim.contains("source: ") && claim.contains("check: "), "{claim}");
+        let decided = claim.contains("demands ") && claim.contains("because ");
+        assert!(decided || claim.starts_with("all-or-nothing"), "{claim}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The result format of c10k: types, schema, reader, writer and statistics. No I/O but files.
 
 pub mod bench;
+pub mod claims;
 pub mod compare;
 pub mod conformance;
 pub mod drivers;
@@ -11,6 +12,7 @@ pub mod stats;
 pub mod trial;
 
 pub use bench::Benches;
+pub use claims::Verdicts;
 pub use conformance::{CaseRecord, Conformance, Conforms, Finding, ModelConformance};
 pub use drivers::{DriverCase, Drivers};
 pub use machine::{ContestantRecord, LimitRecord, Machine};

@@ -3,7 +3,7 @@
 //! A line is appended and synced as its trial ends, so that a run which is killed loses at most the trial in flight.
 
 mod cell;
-mod line;
+pub(crate) mod line;
 mod name;
 mod reader;
 mod writer;
@@ -11,7 +11,9 @@ mod writer;
 pub use cell::Cell;
 pub use name::{Timestamp, newest_unfinished, run_name, utc};
 pub use reader::Run;
+pub(crate) use reader::because;
 pub use writer::RunWriter;
+pub(crate) use writer::replace;
 
 /// Provenance: one [`crate::Machine`].
 pub const MACHINE: &str = "machine.json";

@@ -82,7 +82,7 @@ pub(super) fn read(line: &[u8]) -> Result<Trial, String> {
 }
 
 /// A struct from a JSON object and from nothing else: serde would take an array for one, field by field.
-pub(super) fn object<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+pub(crate) fn object<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     match json.trim_ascii_start().first() {
         None | Some(b'{') => serde_json::from_slice(json),
         Some(_) => Err(serde::de::Error::custom("it is not a JSON object")),

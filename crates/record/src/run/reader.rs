@@ -165,6 +165,6 @@ fn machine(dir: &Path) -> io::Result<Machine> {
 }
 
 /// An error of the same kind that says what failed, why, and what to do.
-pub(super) fn because(error: &io::Error, what: &str, remedy: &str) -> io::Error {
+pub(crate) fn because(error: &io::Error, what: &str, remedy: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}; {remedy}"))
 }

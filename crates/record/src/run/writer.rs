@@ -212,7 +212,7 @@ fn folder_name(dir: &Path) -> String {
 }
 
 /// Puts a file in place whole or not at all, its name included.
-fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let (temporary, path) = (dir.join(format!(".{name}.part")), dir.join(name));
     let written = File::create(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
