@@ -76,6 +76,10 @@ enum Side {
 const FLOOR_LOAD: &str = "floor-load";
 const FLOOR_SERVER: &str = "floor-server";
 
+/// Generators of others, and the Debian packages that bring them.
+const OTHERS: [(&str, &str); 3] =
+    [("wrk", "wrk"), ("h2load", "nghttp2-client"), ("ab", "apache2-utils")];
+
 /// One program in one round.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Round {
@@ -95,6 +99,9 @@ impl Round {
 struct Column {
     name: String,
     rounds: Vec<Round>,
+    /// Why it takes no more part: a program of others may fail here, and the rest goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<String>,
 }
 
 /// Programs that alternated; the first is the floor.
@@ -177,8 +184,10 @@ impl Bench {
             options.rounds,
             options.seconds
         );
-        let mut columns: Vec<Column> =
-            names.into_iter().map(|name| Column { name, rounds: Vec::new() }).collect();
+        let mut columns: Vec<Column> = names
+            .into_iter()
+            .map(|name| Column { name, rounds: Vec::new(), failed: None })
+            .collect();
         for number in 0..options.rounds {
             // There and back again: who comes first in one round comes last in the next.
             let places: Vec<usize> = if number % 2 == 0 {
@@ -188,11 +197,21 @@ impl Bench {
             };
             for place in places {
                 let column = &mut columns[place];
+                if column.failed.is_some() {
+                    continue;
+                }
                 let round = match side {
                     Side::Generators => self.generator(&column.name, connections),
                     Side::Servers => self.server(&column.name, connections),
                 };
-                column.rounds.push(round.with_context(|| format!("with `{}`", column.name))?);
+                match round {
+                    Ok(round) => column.rounds.push(round),
+                    Err(error) if OTHERS.iter().any(|(other, _)| *other == column.name) => {
+                        eprintln!("anchors: `{}` is left out: {error:#}", column.name);
+                        column.failed = Some(format!("{error:#}"));
+                    }
+                    Err(error) => return Err(error.context(format!("with `{}`", column.name))),
+                }
             }
             eprintln!("anchors: round {} of {} is done", number + 1, options.rounds);
         }
@@ -279,7 +298,7 @@ impl Bench {
 /// The floor first, then ours, then those of the field that are installed.
 fn generators() -> Vec<String> {
     let mut names = vec![FLOOR_LOAD.to_owned(), "c10k-load".to_owned()];
-    for (name, package) in [("wrk", "wrk"), ("h2load", "nghttp2-client"), ("ab", "apache2-utils")] {
+    for (name, package) in OTHERS {
         let probe = Command::new(name).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if probe.is_ok() {
             names.push(name.to_owned());
