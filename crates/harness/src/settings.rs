@@ -1,6 +1,7 @@
 //! From a planned trial to what contestant and generator are told, and to the record of both.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use load::{Body, Churn, Expect, Load, Target, Until, Warmup};
 use measure::cpus;
@@ -14,7 +15,7 @@ use crate::registry::Model;
 use crate::trial::Setup;
 
 /// An answer may take as long as the trial: a connection that is never served shows as such, not as a time-out.
-const PATIENCE_BEYOND_WINDOW: std::time::Duration = std::time::Duration::from_secs(10);
+const PATIENCE_BEYOND_WINDOW: Duration = Duration::from_secs(10);
 
 /// At least this many windows fit into the longest warm-up, so that two of them can agree.
 const WARMUP_WINDOWS: u32 = 5;
@@ -28,7 +29,7 @@ pub(crate) fn of(setup: &Setup, planned: &Planned<'_>, model: &Model) -> Setting
     let echo = planned.service == Service::Echo;
     let connections = planned.connections;
     let burn_ns = (experiment.burn_ns > 0).then_some(experiment.burn_ns);
-    let burn = |ns| setup.calibration.iterations(std::time::Duration::from_nanos(ns));
+    let burn = |ns| setup.calibration.iterations(Duration::from_nanos(ns));
     let processes = many(experiment, model).then(|| {
         let each = connections.saturating_add(connections / HEADROOM);
         u64::try_from(load::processes_for(count(each))).unwrap_or(1)

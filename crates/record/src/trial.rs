@@ -279,7 +279,8 @@ pub enum Flag {
     /// The generator used more than 90 % of its CPUs, or sent late while a connection was free:
     /// rate, latency and ceiling leave the ranking; CPU, switches and memory stay.
     GeneratorBound,
-    /// Steal time or other processes took more than their share of the CPUs.
+    /// Steal time or other processes took more than their share of the CPUs, or the server's CPU was slower than when the
+    /// run began.
     Noisy,
     /// The kernel dropped SYNs or connections from the listen queue.
     TcpDrops,

@@ -185,7 +185,10 @@ fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
                 .map(|share| format!("steal up to {}", percent(share)));
             let other = worst(&|trial| trial.machine.other_cpu_share)
                 .map(|share| format!("others up to {}", percent(share)));
-            let said: Vec<String> = steal.into_iter().chain(other).collect();
+            let slow = worst(&|trial| trial.machine.probe_ratio)
+                .filter(|ratio| *ratio > 1.0)
+                .map(|ratio| format!("a CPU up to {} slower", percent(ratio - 1.0)));
+            let said: Vec<String> = steal.into_iter().chain(other).chain(slow).collect();
             (!said.is_empty()).then(|| said.join(", "))
         }
         Flag::TcpDrops => {

@@ -79,8 +79,8 @@ pub(crate) fn flag_meaning(flag: Flag) -> &'static str {
              the generator's; CPU, switches and memory stand"
         }
         Flag::Noisy => {
-            "the hypervisor or another process took more than its share of the CPUs; such trials leave the median while \
-             a quiet one exists"
+            "the hypervisor or another process took more than its share of the CPUs, or the CPU itself was slower than \
+             when the run began; such trials leave the median while a quiet one exists"
         }
         Flag::TcpDrops => {
             "the kernel dropped SYNs or connections from the listen queue: latency may hold retries of 1, 3 or 7 s"
