@@ -56,7 +56,7 @@ pub fn tokio_threads<T: Send + 'static>(inside: impl Future<Output = T> + Send +
     runtime.block_on(async { tokio::spawn(inside).await.expect("the bench does not panic") })
 }
 
-/// The executor of [`smol`]: its tasks are spawned here.
+/// The executor of [`smol()`]: its tasks are spawned here.
 pub static SMOL: Executor<'static> = Executor::new();
 
 /// In a task on smol's executor, which as many threads run.
