@@ -1,0 +1,162 @@
+//! Experiments of other kinds than a load alone: clients, disturbed trials, benches.
+
+use record::bench::{Estimate, Interval, UnitMemory};
+use record::trial::{Beside, Client, Server};
+use record::{Benches, Trial};
+
+use super::{quiet, repeated, three};
+use crate::fixture::{Model, run, run_of};
+use crate::html::{self, attribute, cell, page, part, text};
+
+/// A run of a client that fetched, or slept.
+fn fetched(model: &Model, repeat: u32) -> Trial {
+    let mut one = quiet("fan-out", 1_000, model, repeat);
+    (one.latency_ns, one.requests_per_s, one.server) = (None, None, Server::default());
+    one.connections_served = None;
+    one.variant = "slow-servers".into();
+    one.client = Some(Client {
+        task: "fetch".into(),
+        fetched: Some(1_000),
+        failed: Some(0),
+        wall_ns: Some(250_000_000),
+        cpu_ns: Some(40_000_000 + u64::from(repeat) * 100_000),
+        pss_bytes_max: Some(3 << 20),
+        ..Client::default()
+    });
+    one
+}
+
+#[test]
+fn a_client_has_its_own_columns_and_no_connections_served() {
+    let page = page(run_of(repeated(6, fetched)));
+    let table = part(&page, "id=\"v.fan-out.http.slow-servers", "</table>");
+    let head = text(part(table, "<thead>", "</thead>"));
+    assert!(head.contains("CPU per fetch µs") && !head.contains("Served"), "{head}");
+    let each = cell(&page, "v.fan-out.http.slow-servers.1000.mio-loop.client-cpu-each");
+    let shown: f64 = attribute(each, "data-value").unwrap().parse().unwrap();
+    assert!((shown - 40.35).abs() < 1e-9, "the median of 40.1 to 40.6: {shown}");
+    let memory = cell(&page, "v.fan-out.http.slow-servers.1000.mio-loop.client-memory");
+    assert!(text(memory).starts_with("3.00"), "{memory}");
+    assert!(page.contains("id=\"chart.fan-out.http.slow-servers.client-cpu-each\""));
+    assert!(text(&page).contains("at 1\u{202f}000 fetches"));
+}
+
+#[test]
+fn an_idiom_is_late_by_what_lies_beyond_its_sleeps_and_drifts_by_its_last_tick() {
+    let slept = |model: &Model, repeat: u32| {
+        let mut one = fetched(model, repeat);
+        (one.experiment, one.service, one.connections) = ("idioms".into(), "none".into(), 3);
+        let task = if repeat.is_multiple_of(2) { "sequential" } else { "timer" };
+        one.variant = task.into();
+        one.client = Some(Client {
+            task: task.into(),
+            sleeps_ms: vec![40, 30, 10],
+            wall_ns: Some(82_000_000),
+            period_ns: Some(10_000_000),
+            ticks_ns: vec![10_000_000, 23_000_000, 33_000_000],
+            ..Client::default()
+        });
+        one
+    };
+    let page = page(run_of(three(slept)));
+    let figure = |variant: &str, id: &str| {
+        let id = format!("v.idioms.none.{variant}.3.mio-loop.client-{id}");
+        attribute(cell(&page, &id), "data-value").unwrap().parse::<f64>().unwrap()
+    };
+    assert!((figure("sequential", "late") - 2.0).abs() < 1e-9, "the sum is due");
+    assert!((figure("timer", "late") - 42.0).abs() < 1e-9, "the longest is due");
+    assert!((figure("timer", "drift") - 3.0).abs() < 1e-9);
+    assert!((figure("timer", "jitter") - 4.5f64.sqrt()).abs() < 1e-9);
+}
+
+#[test]
+fn what_everybody_else_feels_stands_side_by_side_and_what_those_beside_got_below() {
+    let mut trials = three(|model, repeat| quiet("blocking", 10, model, repeat));
+    for trial in &mut trials {
+        trial.variant = "alone".into();
+    }
+    trials.extend(three(|model, repeat| {
+        let mut one = quiet("blocking", 10, model, repeat);
+        one.variant = "inline".into();
+        one.latency_ns.as_mut().unwrap().p99 = 77_000_000;
+        one.beside = Some(Beside {
+            duration_s: Some(2.0),
+            requests: Some(20),
+            cut_off: Some(4),
+            ..Beside::default()
+        });
+        one
+    }));
+    let page = page(run_of(trials));
+    let side = part(&page, "aria-label=\"HTTP: what everybody else feels", "</table>");
+    assert!(text(side).contains("alone") && text(side).contains("inline"));
+    assert!(text(cell(side, "d.blocking.http.inline.10.mio-loop.p99")).starts_with("77.0"));
+    assert!(side.contains("id=\"d.blocking.http.alone.10.mio-loop.p99\""));
+    let got = cell(&page, "v.blocking.http.inline.10.mio-loop.beside-rate");
+    assert_eq!(attribute(got, "data-value"), Some("10"));
+    assert!(page.contains("id=\"v.blocking.http.inline.10.mio-loop.beside-cut-off\""));
+    assert!(!page.contains("id=\"v.blocking.http.alone.10.mio-loop.beside-rate\""));
+}
+
+#[test]
+fn benches_commands_and_drivers_have_tables_or_name_the_command_that_makes_them() {
+    let ns = |point| Interval { point, low: point * 0.9, high: point * 1.1 };
+    let estimate = |function: &str, point| Estimate {
+        group: "spawn<b>".into(),
+        function: function.into(),
+        median_ns: ns(point),
+        ..Estimate::default()
+    };
+    let benches = Benches {
+        estimates: vec![estimate("thread", 12_300.0), estimate("broken", f64::NAN)],
+        memory: vec![UnitMemory {
+            unit: "task".into(),
+            count: 10,
+            bytes_per_unit: 2_048.0,
+            measured_at: None,
+        }],
+        ..Benches::default()
+    };
+    let command =
+        report::Command { command: "fetch".into(), mean: Some(0.1234), ..Default::default() };
+    let case = record::DriverCase {
+        driver: "postgres".into(),
+        wall_ms: 512.0,
+        ok: true,
+        ..Default::default()
+    };
+    let extras = report::Extras {
+        benches: Some(report::Filed { file: "criterion-x.json".into(), record: benches }),
+        hyperfine: Some(report::Filed {
+            file: "hyperfine-x.json".into(),
+            record: report::Hyperfine { results: vec![command] },
+        }),
+        drivers: Some(report::Filed {
+            file: "drivers-x.json".into(),
+            record: record::Drivers { cases: vec![case], ..Default::default() },
+        }),
+    };
+    let html = html::own(&report::render_with(&[run()], None, &extras).unwrap());
+    let section = text(part(&html, "<section id=\"mechanisms\"", "</section>"));
+    for said in [
+        "criterion-x.json",
+        "12.3 µs",
+        "11.1 µs–13.5 µs",
+        "task 10 2.00",
+        "hyperfine-x.json",
+        "fetch 123",
+        "drivers-x.json",
+        "postgres",
+        "512",
+        "as expected",
+    ] {
+        assert!(section.contains(said), "{said}: {section}");
+    }
+    assert!(!section.contains("broken") && !html.contains("spawn<b>"));
+    let none = page(run());
+    let section = text(part(&none, "<section id=\"mechanisms\"", "</section>"));
+    for command in ["cargo bench", "cargo script hyperfine", "cargo script drivers"] {
+        assert!(section.contains(command), "{section}");
+    }
+    assert!(!none.contains("<h2>What each mechanism costs"));
+}
