@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use load::{Body, Event, Expect, Load, Observer as _, Stop};
 use measure::cpus::CpuSets;
-use measure::limits;
+use measure::limits::{self, Need};
 use measure::tree::{Memory, Tree};
 use record::run::{Timestamp, utc};
 use record::trial::{Outcome, SCHEMA, Trial};
@@ -114,10 +114,7 @@ fn measure(
     progress: &mut (dyn FnMut(Event) + Send),
 ) {
     trial.pace = settings::recorded(pace);
-    let beside = trial.beside.as_ref().map_or(0, |beside| beside.connections);
-    let together = planned.connections.saturating_add(beside);
-    let need = need::of_trial(model, together, &trial.settings, setup.cpus.generator.len());
-    if let Err(hit) = limits::preflight(&need) {
+    if let Err(hit) = limits::preflight(&need(setup, planned, model, trial)) {
         trial.outcome = Outcome::Limit;
         trial.outcome_detail = Some(hit.to_string());
         return;
@@ -170,6 +167,13 @@ fn measure(
     let usual_probe_ns = setup.calibration.probe_ns;
     figures::write(&course, &seen, body_bytes(planned, &load), usual_probe_ns, trial);
     verdict::write(&course, model, trial);
+}
+
+/// What the trial needs of the machine, those beside it included.
+fn need(setup: &Setup, planned: &Planned<'_>, model: &Model, trial: &Trial) -> Need {
+    let beside = trial.beside.as_ref().map_or(0, |beside| beside.connections);
+    let together = planned.connections.saturating_add(beside);
+    need::of_trial(model, together, &trial.settings, setup.cpus.generator.len())
 }
 
 fn launch(setup: &Setup, trial: &Trial) -> Launch {
