@@ -18,6 +18,7 @@ pub mod compare;
 pub mod contestant;
 pub mod criterion;
 pub mod doctor;
+pub mod estimate;
 pub mod exit;
 pub mod expected;
 pub mod export;

@@ -28,6 +28,8 @@ pub struct Planned<'a> {
     pub repeat: u32,
     /// Place in the run, from 1.
     pub order: u32,
+    /// How long it should take, as far as whoever runs it has guessed.
+    pub expected: Duration,
 }
 
 impl Planned<'_> {
@@ -51,48 +53,35 @@ impl Planned<'_> {
         if sleeps.is_some() { "none" } else { self.service.name() }
     }
 
-    /// Whether its rate is a share of a ceiling that other trials tell.
+    /// Whether it tells the ceiling of which other trials offer a share.
     #[must_use]
-    pub fn needs_ceiling(&self) -> bool {
-        matches!(self.offer, Offer::Open(Rate::OfCeiling(_)))
-    }
-
-    /// How long it should take: a guess that progress corrects by experience.
-    ///
-    /// Start and end cost a tenth of a second, opening and closing a connection together 0.3 ms.
-    #[must_use]
-    pub fn expected(&self) -> Duration {
-        let opening = Duration::from_micros(self.connections.saturating_mul(300));
-        if self.experiment.client.is_some() {
-            // Twice, and a server before it; how long a client takes is what the trial is about.
-            return Duration::from_millis(800);
-        }
-        let warmup = self.experiment.warmup(self.connections);
-        Duration::from_millis(100) + opening + warmup + self.experiment.window(self.connections)
+    pub fn tells_ceiling(&self) -> bool {
+        let shares = |rate: &Rate| matches!(rate, Rate::OfCeiling(_));
+        self.offer == Offer::Closed && self.experiment.rates.iter().any(shares)
     }
 }
 
-/// Every trial of the plan, in its order: one round after the other, those that need a ceiling after all those that
-/// tell one.
+/// Every trial of the plan, in its order: the ceilings of which others are a share, then one round after the other. So
+/// a run that is cut short has a little of everything.
 #[must_use]
 pub fn trials(plan: &Plan) -> Vec<Planned<'_>> {
     let repeats = plan.experiments.iter().map(|experiment| experiment.repeats).max().unwrap_or(0);
     let mut order = Random::new(plan.seed.unwrap_or(0));
-    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let (mut ceilings, mut others) = (Vec::new(), Vec::new());
     for repeat in 1..=repeats {
         let round = one_round(plan, repeat);
-        let (mut later, mut now): (Vec<_>, Vec<_>) =
-            round.into_iter().partition(Planned::needs_ceiling);
-        order.shuffle(&mut now);
-        order.shuffle(&mut later);
-        first.append(&mut now);
-        second.append(&mut later);
+        let (mut first, mut then): (Vec<_>, Vec<_>) =
+            round.into_iter().partition(Planned::tells_ceiling);
+        order.shuffle(&mut first);
+        order.shuffle(&mut then);
+        ceilings.append(&mut first);
+        others.append(&mut then);
     }
-    first.append(&mut second);
-    for (place, trial) in (1..).zip(&mut first) {
+    ceilings.append(&mut others);
+    for (place, trial) in (1..).zip(&mut ceilings) {
         trial.order = place;
     }
-    first
+    ceilings
 }
 
 fn one_round(plan: &Plan, repeat: u32) -> Vec<Planned<'_>> {
@@ -111,6 +100,7 @@ fn one_round(plan: &Plan, repeat: u32) -> Vec<Planned<'_>> {
                             offer,
                             repeat,
                             order: 0,
+                            expected: Duration::ZERO,
                         });
                     }
                 }
@@ -134,7 +124,7 @@ fn entries(experiment: &Experiment, model: &String) -> Vec<(String, Offer)> {
 
 /// The trials cut where a repeat ends: a noisy one is measured again at the end of its round.
 pub fn rounds<'t, 'p>(trials: &'t [Planned<'p>]) -> impl Iterator<Item = &'t [Planned<'p>]> {
-    trials.chunk_by(|a, b| a.repeat == b.repeat && a.needs_ceiling() == b.needs_ceiling())
+    trials.chunk_by(|a, b| a.repeat == b.repeat && a.tells_ceiling() == b.tells_ceiling())
 }
 
 /// The trials that a run still owes; an interrupted one is owed again.

@@ -67,6 +67,7 @@ impl Overrides {
                 experiment.exact_times = true;
             }
         }
+        leave_to_the_first(&mut plan.experiments);
         if let Some(models) = &self.models {
             plan.models.clone_from(models);
         }
@@ -96,6 +97,18 @@ impl Overrides {
         }
         Ok(())
     }
+}
+
+/// An entry may have fewer repeats for some of an experiment's cells. Where an option gives both entries the same cell,
+/// the first has it.
+fn leave_to_the_first(experiments: &mut Vec<Experiment>) {
+    for later in 1..experiments.len() {
+        let (earlier, rest) = experiments.split_at_mut(later);
+        for entry in earlier {
+            rest[0].leave_to(entry);
+        }
+    }
+    experiments.retain(|entry| !entry.services.is_empty() && !entry.connections.is_empty());
 }
 
 /// An experiment that the plan lacks, as `standard` has it.

@@ -25,7 +25,7 @@ const PROFILES: [(&str, &str); 4] = [
     ("full", include_str!("../plans/full.toml")),
 ];
 
-/// The profile that has all of `standard`, and in its own way what it names itself.
+/// The profile that has all of `standard`, and more.
 const FULL: &str = "full";
 
 /// What is measured.
@@ -70,10 +70,7 @@ impl Plan {
         let mut plan = Self::parse(text)
             .expect("the profiles that come with the program parse: a test reads them");
         if plan.profile == FULL {
-            let own = plan.experiments.clone();
-            let more = Self::profile("standard")?.experiments.into_iter();
-            plan.experiments
-                .extend(more.filter(|other| own.iter().all(|own| own.name != other.name)));
+            plan.experiments.splice(..0, Self::profile("standard")?.experiments);
         }
         Ok(plan)
     }
@@ -87,8 +84,7 @@ impl Plan {
 
     /// The models that go through an experiment, in report order.
     pub fn models_of<'a>(&'a self, experiment: &'a Experiment) -> impl Iterator<Item = &'a String> {
-        let all = experiment.models.is_empty();
-        self.models.iter().filter(move |model| all || experiment.models.contains(model))
+        self.models.iter().filter(|model| experiment.takes(model))
     }
 
     /// The plan as a file.
@@ -104,12 +100,10 @@ impl Plan {
         );
         for (index, experiment) in self.experiments.iter().enumerate() {
             experiment.check()?;
-            let same = |other: &&Experiment| {
-                other.name == experiment.name && other.variant == experiment.variant
-            };
+            let again = self.experiments[..index].iter().any(|other| other.overlaps(experiment));
             anyhow::ensure!(
-                self.experiments[..index].iter().find(same).is_none(),
-                "experiment `{}` stands twice with variant `{}`; give one another variant",
+                !again,
+                "experiment `{}` has a cell twice with variant `{}`; give one another variant, or other connections",
                 experiment.name,
                 experiment.variant
             );

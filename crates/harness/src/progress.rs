@@ -27,7 +27,7 @@ impl Progress {
     #[must_use]
     pub fn over(trials: &[Planned<'_>], folder: &str) -> Self {
         let lines = !std::io::stderr().is_terminal();
-        let expected: Duration = trials.iter().map(Planned::expected).sum();
+        let expected: Duration = trials.iter().map(|planned| planned.expected).sum();
         eprintln!("c10k: {} trials, about {}, into {folder}", trials.len(), words(expected));
         let target =
             if lines { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
@@ -76,7 +76,7 @@ impl Progress {
     /// A trial is over.
     pub fn finished(&mut self, planned: &Planned<'_>, trial: &Trial) {
         self.done += 1;
-        self.expected_done += planned.expected();
+        self.expected_done += planned.expected;
         let line =
             format!("{:>4}/{} {}: {}", self.done, self.trials, name(planned), verdict(trial));
         if self.lines {
@@ -90,7 +90,7 @@ impl Progress {
     /// These were spoilt by noise and come again.
     pub fn again(&mut self, trials: &[&Planned<'_>]) {
         self.trials += trials.len();
-        self.expected += trials.iter().map(|planned| planned.expected()).sum::<Duration>();
+        self.expected += trials.iter().map(|planned| planned.expected).sum::<Duration>();
         self.bar.set_length(ms(self.expected));
         self.show();
     }

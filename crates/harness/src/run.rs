@@ -11,6 +11,7 @@ use record::{Conformance, Conforms, Flag, Key};
 
 use crate::attempts::Attempts;
 use crate::calibration::Calibration;
+use crate::estimate;
 use crate::exit::{Exit, UsageError};
 use crate::interrupt;
 use crate::order::{self, Planned};
@@ -220,7 +221,10 @@ impl<'a> Session<'a> {
     /// Trial after trial, each on disk before the next begins; whether all were measured.
     fn measure(&mut self) -> anyhow::Result<bool> {
         let plan = self.plan.clone();
-        let owed = order::owed(&plan, |key| !self.owes(key));
+        let mut owed = order::owed(&plan, |key| !self.owes(key));
+        for planned in &mut owed {
+            planned.expected = self.expected(planned)?;
+        }
         let mut progress = Progress::over(&owed, &pages::shown(self.writer.dir()));
         // The harness stays off the contestant's CPUs; what it starts, other than contestants, stays with it.
         cpus::pin_current_thread(&self.setup.cpus.generator)?;
@@ -243,6 +247,13 @@ impl<'a> Session<'a> {
         }
         progress.end();
         Ok(true)
+    }
+
+    /// How long a trial should take; one that the machine does not allow takes no time.
+    fn expected(&self, planned: &Planned<'_>) -> anyhow::Result<Duration> {
+        let model = self.context.registry.get(planned.model)?;
+        let refused = trial::preflight(&self.setup, planned, model).is_err();
+        Ok(if refused { Duration::ZERO } else { estimate::of(planned, model) })
     }
 
     fn owes(&self, key: &Key) -> bool {

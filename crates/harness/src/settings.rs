@@ -51,8 +51,8 @@ pub(crate) fn of(setup: &Setup, planned: &Planned<'_>, model: &Model) -> Setting
         congestion_control: setup.congestion_control.clone(),
         server_cpus: Some(cpus::list(&setup.cpus.server)),
         generator_cpus: Some(cpus::list(&setup.cpus.generator)),
-        warmup_s: Some(experiment.warmup(connections).as_secs_f64()),
-        duration_s: Some(experiment.window(connections).as_secs_f64()),
+        warmup_s: Some(experiment.warmup(model, connections).as_secs_f64()),
+        duration_s: Some(experiment.window(model, connections).as_secs_f64()),
     }
 }
 
@@ -112,8 +112,10 @@ pub(crate) fn load(
             (Target::Http { host: addr.to_string(), addr, path: path.clone() }, right_answer(path))
         }
     };
-    let (warmup, window) =
-        (experiment.warmup(planned.connections), experiment.window(planned.connections));
+    let (warmup, window) = (
+        experiment.warmup(model, planned.connections),
+        experiment.window(model, planned.connections),
+    );
     let storm = experiment.opening == Opening::Burst;
     // Who serves fewer by its nature would never answer all.
     let most = model.serves_at_most(trial.settings.workers);

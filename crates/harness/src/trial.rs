@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use load::{Body, Event, Expect, Load, Observer as _, Stop};
 use measure::cpus::CpuSets;
-use measure::limits::{self, Need};
+use measure::limits::{self, LimitHit};
 use measure::tree::{Memory, Tree};
 use record::run::{Timestamp, utc};
 use record::trial::{Outcome, SCHEMA, Trial};
@@ -114,7 +114,7 @@ fn measure(
     progress: &mut (dyn FnMut(Event) + Send),
 ) {
     trial.pace = settings::recorded(pace);
-    if let Err(hit) = limits::preflight(&need(setup, planned, model, trial)) {
+    if let Err(hit) = preflight(setup, planned, model) {
         trial.outcome = Outcome::Limit;
         trial.outcome_detail = Some(hit.to_string());
         return;
@@ -147,7 +147,7 @@ fn measure(
         stall.look(event, Instant::now());
         edges.event(event);
         if event == Event::WindowOpens && planned.experiment.kill_child {
-            let half = planned.experiment.window(planned.connections) / 2;
+            let half = planned.experiment.window(model, planned.connections) / 2;
             faults::kill_child_after(contestant.pid(), half);
         }
     };
@@ -169,11 +169,16 @@ fn measure(
     verdict::write(&course, model, trial);
 }
 
-/// What the trial needs of the machine, those beside it included.
-fn need(setup: &Setup, planned: &Planned<'_>, model: &Model, trial: &Trial) -> Need {
-    let beside = trial.beside.as_ref().map_or(0, |beside| beside.connections);
+/// Whether the machine has what the trial needs, those beside it included.
+pub(crate) fn preflight(
+    setup: &Setup,
+    planned: &Planned<'_>,
+    model: &Model,
+) -> Result<(), LimitHit> {
+    let beside = planned.experiment.beside.as_ref().map_or(0, |beside| beside.connections);
     let together = planned.connections.saturating_add(beside);
-    need::of_trial(model, together, &trial.settings, setup.cpus.generator.len())
+    let settings = settings::of(setup, planned, model);
+    limits::preflight(&need::of_trial(model, together, &settings, setup.cpus.generator.len()))
 }
 
 fn launch(setup: &Setup, trial: &Trial) -> Launch {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use harness::estimate;
 use harness::order::{Planned, owed, trials};
 use harness::overrides::Overrides;
 use harness::plan::{Plan, Service};
@@ -46,7 +47,9 @@ fn quick_fits_into_six_minutes_with_22_models() {
     let mut plan = applied("quick", &Overrides::default());
     assert!(plan.models.len() >= 22, "the twins among them");
     plan.models.truncate(22);
-    let expected: Duration = trials(&plan).iter().map(Planned::expected).sum();
+    let registry = Registry::embedded();
+    let takes = |planned: &Planned<'_>| estimate::of(planned, registry.get(planned.model).unwrap());
+    let expected: Duration = trials(&plan).iter().map(takes).sum();
     assert!(expected < Duration::from_mins(6), "{expected:?}");
 }
 
@@ -94,7 +97,7 @@ fn the_seed_decides_the_order_and_repeats_are_interleaved() {
     assert_ne!(one, other);
     assert_eq!(one.iter().collect::<BTreeSet<_>>(), other.iter().collect::<BTreeSet<_>>());
     let parts = |plan: &Plan| {
-        let of_ceiling = |trial: &Planned<'_>| (trial.needs_ceiling(), trial.repeat);
+        let of_ceiling = |trial: &Planned<'_>| (!trial.tells_ceiling(), trial.repeat);
         trials(plan).iter().map(of_ceiling).collect::<Vec<_>>()
     };
     assert!(
@@ -125,17 +128,21 @@ fn owed_trials_keep_their_places() {
 }
 
 #[test]
-fn windows_grow_with_the_active_connections_unless_a_duration_is_given() {
+fn windows_grow_with_the_kernels_turns_unless_a_duration_is_given() {
     let plan = applied("quick", &Overrides::default());
     let (sweep, idle) = (&plan.experiments[0], &plan.experiments[1]);
-    assert_eq!(sweep.window(100), Duration::from_secs(1));
-    assert_eq!(sweep.window(10_000), Duration::from_secs(30));
-    assert_eq!(idle.window(10_000), Duration::from_secs(1), "only 100 of them are active");
+    let registry = Registry::embedded();
+    let [threads, tasks] =
+        ["thread-per-connection", "tokio-tasks"].map(|name| registry.get(name).unwrap());
+    assert_eq!(sweep.window(threads, 100), Duration::from_secs(1));
+    assert_eq!(sweep.window(threads, 10_000), Duration::from_secs(30));
+    assert_eq!(sweep.window(tasks, 10_000), Duration::from_secs(1), "a loop goes round");
+    assert_eq!(idle.window(threads, 10_000), Duration::from_secs(1), "only 100 are active");
     let exact = applied(
         "quick",
         &Overrides { duration: Some(Duration::from_secs(2)), ..Overrides::default() },
     );
-    assert_eq!(exact.experiments[0].window(10_000), Duration::from_secs(2));
+    assert_eq!(exact.experiments[0].window(threads, 10_000), Duration::from_secs(2));
 }
 
 #[test]
@@ -154,6 +161,7 @@ fn plans_that_cannot_be_measured_are_refused_with_the_remedy() {
         (format!("{good}active = '101%'\n"), "101%"),
         (format!("{good}colour = 'red'\n"), "colour"),
         ("profile = 'p'\nexperiment = []\n".into(), "experiment"),
+        (good.replacen("[[", &format!("{}[[", &good[14..]), 1), "twice"),
     ];
     for (text, word) in broken {
         let error = format!("{:#}", Plan::parse(&text).unwrap_err());
@@ -205,6 +213,36 @@ fn experiments_may_be_for_some_models_alone() {
     plan.experiments[0].models = vec!["tokio-tasks".into(), "not-in-this-run".into()];
     assert!(trials(&plan).iter().all(|trial| trial.model == "tokio-tasks"));
     assert_eq!(trials(&plan).len(), 2, "echo and HTTP");
+    plan.experiments[0].except = vec!["tokio-tasks".into()];
+    assert!(trials(&plan).is_empty());
+}
+
+#[test]
+fn entries_of_an_experiment_share_its_cells_and_none_is_measured_twice() {
+    let keys = |overrides: &Overrides| {
+        let plan = applied("full", overrides);
+        trials(&plan).iter().map(Planned::key).collect::<Vec<_>>()
+    };
+    let named = Some(vec!["sweep".to_owned()]);
+    let only = |services: &Option<Vec<Service>>, connections: &Option<Vec<u64>>| Overrides {
+        experiments: named.clone(),
+        services: services.clone(),
+        connections: connections.clone(),
+        ..Overrides::default()
+    };
+    let both = Some(vec![Service::Http, Service::Echo]);
+    for overrides in [
+        Overrides::default(),
+        only(&both, &None),
+        only(&None, &Some(vec![100, 10])),
+        only(&both, &Some(vec![100])),
+    ] {
+        let keys = keys(&overrides);
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "{overrides:?}");
+    }
+    let asked = only(&both, &Some(vec![100]));
+    let services: BTreeSet<String> = keys(&asked).into_iter().map(|key| key.service).collect();
+    assert_eq!(services.len(), 2, "no cell is lost");
 }
 
 #[test]

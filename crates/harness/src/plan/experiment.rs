@@ -9,8 +9,10 @@ use super::beside::Beside;
 use super::rate::{Arrivals, Offer, Rate};
 use super::task::Task;
 use crate::calibration::{self, Calibration};
+use crate::registry::Model;
 
-/// A window of three milliseconds for each active connection, 30 s at ten thousand of them.
+/// A window of three milliseconds for each active connection, 30 s at ten thousand of them, where the kernel's scheduler
+/// gives out the turns; a loop of our own or a runtime's gives each its turn within one request of all others.
 ///
 /// Linux lets a thread use up its slice before it prefers one that has waited longer: 0.7 ms x (1 + log2 of the CPUs,
 /// of eight at most), so 1.4 ms on two CPUs and 2.8 ms on many. A thread that answers one request in 12 us uses that in
@@ -96,6 +98,9 @@ pub struct Experiment {
     /// Those of the plan's models that take part; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
+    /// Those of the plan's models that take no part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// Models that are entered twice, for A/A comparison: two of different families give the floor below which no
     /// difference is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -211,22 +216,62 @@ impl Experiment {
 
     /// Length of the window at that many connections.
     #[must_use]
-    pub fn window(&self, connections: u64) -> Duration {
-        self.stretched(self.duration_s, connections, WINDOW_US_PER_ACTIVE)
+    pub fn window(&self, model: &Model, connections: u64) -> Duration {
+        self.stretched(self.duration_s, WINDOW_US_PER_ACTIVE, model, connections)
     }
 
     /// Longest warm-up at that many connections.
     #[must_use]
-    pub fn warmup(&self, connections: u64) -> Duration {
-        self.stretched(self.warmup_s, connections, WARMUP_US_PER_ACTIVE)
+    pub fn warmup(&self, model: &Model, connections: u64) -> Duration {
+        self.stretched(self.warmup_s, WARMUP_US_PER_ACTIVE, model, connections)
     }
 
-    fn stretched(&self, asked_s: f64, connections: u64, us_per_active: u64) -> Duration {
+    fn stretched(
+        &self,
+        asked_s: f64,
+        us_per_active: u64,
+        model: &Model,
+        connections: u64,
+    ) -> Duration {
         let asked = Duration::try_from_secs_f64(asked_s).unwrap_or_default();
-        if self.exact_times {
+        if self.exact_times || model.event_driven {
             return asked;
         }
         asked.max(Duration::from_micros(self.active.of(connections).saturating_mul(us_per_active)))
+    }
+
+    /// Whether a model takes part.
+    #[must_use]
+    pub fn takes(&self, model: &String) -> bool {
+        (self.models.is_empty() || self.models.contains(model)) && !self.except.contains(model)
+    }
+
+    /// Whether the two would measure one cell twice.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        fn any<T: PartialEq>(a: &[T], b: &[T]) -> bool {
+            a.iter().any(|item| b.contains(item))
+        }
+        let models = match (self.models.as_slice(), other.models.as_slice()) {
+            ([], []) => true,
+            ([], named) => named.iter().any(|model| self.takes(model)),
+            (named, _) => named.iter().any(|model| self.takes(model) && other.takes(model)),
+        };
+        (self.name == other.name && self.variant == other.variant)
+            && models
+            && any(&self.services, &other.services)
+            && any(&self.connections, &other.connections)
+    }
+
+    /// Leaves to an earlier entry the cells that both have since an option gave both the same.
+    pub(crate) fn leave_to(&mut self, earlier: &Self) {
+        if !self.overlaps(earlier) {
+            return;
+        }
+        if self.connections.iter().all(|number| earlier.connections.contains(number)) {
+            self.services.retain(|service| !earlier.services.contains(service));
+        } else {
+            self.connections.retain(|number| !earlier.connections.contains(number));
+        }
     }
 }
 
