@@ -16,6 +16,9 @@ use crate::trial::Setup;
 
 /// An answer may take as long as the trial: a connection that is never served shows as such, not as a time-out.
 const PATIENCE_BEYOND_WINDOW: Duration = Duration::from_secs(10);
+/// What a connection adds to that, since the others' first answers come before its own, and to the time that a server
+/// may take to let all of them go.
+const PATIENCE_PER_CONNECTION: Duration = Duration::from_micros(100);
 
 /// At least this many windows fit into the longest warm-up, so that two of them can agree.
 const WARMUP_WINDOWS: u32 = 5;
@@ -135,7 +138,7 @@ pub(crate) fn load(
         warmup: Warmup { max: warmup, window: warmup / WARMUP_WINDOWS },
         pipeline: count(experiment.pipeline),
         size: count(experiment.size),
-        timeout: warmup + window + PATIENCE_BEYOND_WINDOW,
+        timeout: warmup + window + PATIENCE_BEYOND_WINDOW + per_connection(planned),
         processes: if many(experiment, model) { load::processes_for(connections) } else { 1 },
         cpus: setup.cpus.generator.clone(),
         // Another for each repeat, or one bad choice of active connections would stay for the whole run.
@@ -143,6 +146,11 @@ pub(crate) fn load(
         expect,
         ..Load::new(target, connections)
     }
+}
+
+/// The time that is waited longer for all those connections.
+pub(crate) fn per_connection(planned: &Planned<'_>) -> Duration {
+    PATIENCE_PER_CONNECTION.saturating_mul(u32::try_from(planned.connections).unwrap_or(u32::MAX))
 }
 
 /// The right answer to a path, where the service says so beforehand.

@@ -34,6 +34,8 @@ impl Stall {
     pub(crate) fn look(&mut self, event: Event, now: Instant) {
         let Event::Opening { established, total } = event else { return };
         match self.best {
+            // Once all are open, what is still waited for are first answers, each with a time-out of its own.
+            _ if established >= total => self.best = None,
             Some((best, since)) if established <= best => {
                 if now.duration_since(since) >= self.patience && self.stalled.is_none() {
                     self.stalled = Some(Stalled { established, total, patience: self.patience });
@@ -77,6 +79,11 @@ mod tests {
     fn opening_that_stands_still_is_ended() {
         assert!(ends(&[0, 40, 40, 40]));
         assert!(ends(&[0, 0, 0]));
+    }
+
+    #[test]
+    fn first_answers_are_waited_for_when_all_are_open() {
+        assert!(!ends(&[0, 100, 100, 100, 100]));
     }
 
     #[test]

@@ -129,10 +129,11 @@ fn measure(
         let stop = stop.clone();
         move || stop.request()
     };
-    let contestant = match Contestant::start(&launch(setup, trial), on_exit, interrupt::requested) {
-        Ok(contestant) => contestant,
-        Err(error) => return failed_start(trial, &error),
-    };
+    let contestant =
+        match Contestant::start(&launch(setup, planned, trial), on_exit, interrupt::requested) {
+            Ok(contestant) => contestant,
+            Err(error) => return failed_start(trial, &error),
+        };
     in_flight.contestant(contestant.pid());
 
     let group = u32::try_from(contestant.pid().as_raw()).unwrap_or_default();
@@ -181,14 +182,14 @@ pub(crate) fn preflight(
     limits::preflight(&need::of_trial(model, together, &settings, setup.cpus.generator.len()))
 }
 
-fn launch(setup: &Setup, trial: &Trial) -> Launch {
+fn launch(setup: &Setup, planned: &Planned<'_>, trial: &Trial) -> Launch {
     Launch {
         user: None,
         program: setup.binaries.join(&trial.model),
         args: settings::serve_args(trial),
         cpus: setup.cpus.server.clone(),
         announce_within: setup.announce_within,
-        stop_within: setup.stop_within,
+        stop_within: setup.stop_within + settings::per_connection(planned),
     }
 }
 
