@@ -15,7 +15,8 @@ use crate::plan::Plan;
 pub(crate) const CONNECTS_MAX: usize = 64;
 /// How long to let the server accept before its queue is looked at again.
 const QUEUE_WAIT: Duration = Duration::from_micros(200);
-/// How long a queue may stand still before it is no longer waited for: the server may never accept.
+/// How long a queue may go without becoming shorter before it is no longer waited for: the server may never accept. That
+/// others fill it again meanwhile is no sign of that.
 const QUEUE_STUCK_NS: u64 = 1_000_000_000;
 
 /// Says how many connections may be opened now.
@@ -34,8 +35,10 @@ pub(crate) enum Gate {
 pub(crate) struct Queue {
     /// `None` when the listener is not in sight, or when it has stood still for too long.
     listener: Option<AcceptQueue>,
-    /// The shortest length since the queue was last short enough, and since when.
-    shortest: (u64, u64),
+    /// Its length at the last look.
+    length: u64,
+    /// When it was last found short enough, or shorter than at the look before.
+    moved_ns: u64,
     is_stuck: bool,
 }
 
@@ -45,7 +48,8 @@ impl Gate {
         match plan.opening {
             Opening::Gated => Self::Queue(Queue {
                 listener: AcceptQueue::of(plan.addr),
-                shortest: (u64::MAX, now),
+                length: u64::MAX,
+                moved_ns: now,
                 is_stuck: false,
             }),
             Opening::Rate(per_s) => {
@@ -89,21 +93,41 @@ impl Queue {
         let Some(length) = self.listener.as_mut().and_then(AcceptQueue::length) else {
             return CONNECTS_MAX;
         };
-        let now = now_ns();
-        if length <= count(CONNECTS_MAX) || length < self.shortest.0 {
-            self.shortest = (length, now);
-        }
-        if length <= count(CONNECTS_MAX) {
-            self.shortest.0 = u64::MAX;
-            return CONNECTS_MAX;
-        }
-        if now - self.shortest.1 > QUEUE_STUCK_NS {
-            self.listener = None;
-            self.is_stuck = true;
+        match self.look(length, now_ns()) {
+            Look::Room => return CONNECTS_MAX,
+            Look::Behind => {}
+            Look::Stuck => {
+                self.listener = None;
+                self.is_stuck = true;
+            }
         }
         std::thread::sleep(QUEUE_WAIT);
         0
     }
+
+    fn look(&mut self, length: u64, now: u64) -> Look {
+        let room = length <= count(CONNECTS_MAX);
+        if room || length < self.length {
+            self.moved_ns = now;
+        }
+        self.length = length;
+        match now - self.moved_ns {
+            _ if room => Look::Room,
+            0..=QUEUE_STUCK_NS => Look::Behind,
+            _ => Look::Stuck,
+        }
+    }
+}
+
+/// What a look at the queue shows.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// The server keeps up.
+    Room,
+    /// It accepts, and has more to accept.
+    Behind,
+    /// It does not accept.
+    Stuck,
 }
 
 impl Schedule {
@@ -121,6 +145,19 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_that_others_refill_moves_and_one_that_never_shrinks_is_stuck() {
+        let fresh = || Queue { listener: None, length: u64::MAX, moved_ns: 0, is_stuck: false };
+        let looks = |lengths: [u64; 6]| {
+            let mut queue = fresh();
+            let times = (0..).map(|step| step * (QUEUE_STUCK_NS / 2 + 1));
+            times.zip(lengths).map(|(now, length)| queue.look(length, now)).last().unwrap()
+        };
+        assert_eq!(looks([100, 4000, 3900, 4000, 3900, 4000]), Look::Behind);
+        assert_eq!(looks([100, 200, 300, 300, 300, 400]), Look::Stuck);
+        assert_eq!(looks([100, 200, 300, 300, 300, 64]), Look::Room);
+    }
 
     #[test]
     fn a_rate_admits_what_is_due_and_no_more() {
