@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use benches::effects::timed;
+use benches::effects::{proven, timed};
 use benches::live;
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use harness::registry::Registry;
@@ -36,12 +36,12 @@ fn accept(criterion: &mut Criterion) {
                 server
             });
             let address = server.address();
-            bencher.iter_custom(|iterations| {
+            bencher.iter_custom(proven(|iterations| {
                 timed(iterations, 1, || {
                     ask_once(address, &mut answer).expect("the server answers");
                     u64::from(answer.starts_with(b"HTTP/1.1 200 OK\r\n"))
                 })
-            });
+            }));
         });
     }
 }

@@ -10,7 +10,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use benches::effects::{effect, timed};
+use benches::effects::{effect, proven, timed};
 use criterion::Criterion;
 
 const STEPS: u64 = 10;
@@ -125,7 +125,7 @@ fn callback_overhead(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("callback_overhead");
     for (name, run) in styles {
         group.bench_function(name, |bencher| {
-            bencher.iter_custom(|iterations| timed(iterations, STEPS, black_box(run)));
+            bencher.iter_custom(proven(|iterations| timed(iterations, STEPS, black_box(run))));
         });
     }
 }
@@ -133,7 +133,7 @@ fn callback_overhead(criterion: &mut Criterion) {
 criterion::criterion_group! {
     name = benches;
     // Defaults: what the command line says goes before.
-    config = Criterion::default().sample_size(30).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    config = Criterion::default().sample_size(30).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).nresamples(10_000);
     targets = callback_overhead
 }
 criterion::criterion_main!(benches);

@@ -6,7 +6,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use benches::effects::{checked, effect, timed};
+use benches::effects::{checked, effect, proven, timed};
 use benches::helper::{self, Helper};
 use benches::live;
 use benches::place::Placement;
@@ -139,7 +139,7 @@ fn fan_out(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(waits));
         for (name, run) in UNITS {
             group.bench_function(name, |bencher| {
-                bencher.iter_custom(|iterations| run(iterations, waits));
+                bencher.iter_custom(proven(|iterations| run(iterations, waits)));
             });
         }
     }

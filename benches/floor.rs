@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use benches::effects::{checked, proven};
 use benches::floor::load::{Load, Until};
 use benches::live;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
@@ -33,16 +34,15 @@ fn floor(criterion: &mut Criterion) {
                     Load::open(server.address(), "/", connections).expect("the server answers");
                 (server, load)
             });
-            bencher.iter_custom(|requests| {
+            bencher.iter_custom(proven(|requests| {
                 let counts =
                     load.run(Until::Requests(requests)).expect("every request is answered");
-                assert_eq!(counts.requests, requests, "requests that were not made took no time");
                 assert_eq!(
                     u128::from(counts.bytes),
                     u128::from(requests) * byte_count(load.answer_bytes())
                 );
-                counts.duration
-            });
+                checked(counts.duration, counts.requests, requests)
+            }));
         });
     }
 }
@@ -54,7 +54,7 @@ fn byte_count(bytes: usize) -> u128 {
 criterion::criterion_group! {
     name = benches;
     // Defaults: what the command line says goes before.
-    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(5));
+    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(5)).nresamples(10_000);
     targets = floor
 }
 criterion::criterion_main!(benches);

@@ -35,6 +35,9 @@ const PROCESSES: u64 = 1_000;
 const COUNT_SMOKE: u64 = 1_000;
 const PROCESSES_SMOKE: u64 = 20;
 
+/// What is lighter is no unit: the leanest runtime notes ten words of a task.
+const BYTES_LEAST: u64 = 80;
+
 /// Then a unit that never waits fails the bench instead of hanging it.
 const PATIENCE_S: u32 = 60;
 
@@ -81,6 +84,14 @@ macro_rules! tasks {
 
 /// Starts so many units, and says how many bytes they weigh together when all of them wait.
 type Park = fn(count: u64) -> u64;
+
+/// Says that its units wait, and has none: the control, which must be found out.
+const CONTROL: (&str, Park) = ("none", |count| {
+    let before = Weight::of_this_process();
+    (0..count).for_each(|_| parked());
+    assert!(all_parked(count));
+    Weight::of_this_process().since(before)
+});
 
 const UNITS: [(&str, Park); 11] = [
     ("process", processes),
@@ -223,7 +234,12 @@ fn weigh(unit: &str, count: u64) -> anyhow::Result<u64> {
     let output = command.output()?;
     anyhow::ensure!(output.status.success(), "the units of `{unit}` failed; see above");
     let printed = String::from_utf8(output.stdout)?;
-    printed.trim().parse().with_context(|| format!("not a weight: `{printed}`"))
+    let bytes = printed.trim().parse().with_context(|| format!("not a weight: `{printed}`"))?;
+    anyhow::ensure!(
+        bytes >= count * BYTES_LEAST,
+        "{count} units of `{unit}` weigh {bytes} bytes, so they were not there"
+    );
+    Ok(bytes)
 }
 
 fn record(unit: &str, count: u64, bytes_per_unit: f64) -> anyhow::Result<()> {
@@ -235,6 +251,12 @@ fn record(unit: &str, count: u64, bytes_per_unit: f64) -> anyhow::Result<()> {
 
 #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "bytes are far below 2^53")]
 fn memory(selection: &Selection) -> anyhow::Result<()> {
+    if selection.mode == Mode::Test {
+        let (none, _) = CONTROL;
+        // As many as are measured: of fewer, what the process itself grows by is more than it is divided by.
+        let found_out = weigh(none, COUNT).is_err();
+        anyhow::ensure!(found_out, "the bench would not notice that its units are gone");
+    }
     for (unit, _) in UNITS {
         let id = format!("memory/{unit}");
         let count = match (selection.mode, unit) {
@@ -249,13 +271,9 @@ fn memory(selection: &Selection) -> anyhow::Result<()> {
             (Mode::Measure, _) => COUNT,
         };
         let bytes = weigh(unit, count)?;
-        anyhow::ensure!(
-            bytes > 0,
-            "{count} units of `{unit}` weigh nothing, so they were not there"
-        );
         let each = bytes as f64 / count as f64;
         println!("{id:<32}{each:>12.0} bytes per unit ({count} units)");
-        if selection.mode == Mode::Measure {
+        if selection.records {
             record(unit, count, each)?;
         }
     }
@@ -269,7 +287,10 @@ fn main() -> anyhow::Result<ExitCode> {
     {
         // SIGALRM ends this process, and whoever started it says so.
         nix::unistd::alarm::set(PATIENCE_S);
-        let (_, park) = UNITS.iter().find(|(name, _)| name == unit).context("no such unit")?;
+        // The first weighing loads the pages that weigh, which would be the units'.
+        let _: Weight = Weight::of_this_process();
+        let mut units = UNITS.iter().chain([&CONTROL]);
+        let (_, park) = units.find(|(name, _)| name == unit).context("no such unit")?;
         println!("{}", park(count.parse()?));
         return Ok(ExitCode::SUCCESS);
     }

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{iter, thread};
 
-use benches::effects::{checked, effect, timed};
+use benches::effects::{checked, effect, proven, timed};
 use benches::helper::{self, Helper};
 use benches::live;
 use benches::place::Placement;
@@ -154,12 +154,13 @@ fn green(iterations: u64, units: u64) -> Duration {
     })
 }
 
-/// Resumed once, to their ends, by this thread. As many stacks are kept as `spare` says: mapping one is system calls.
+/// Resumed once, to their ends, by this thread. As many stacks are kept as `spare` says: mapping one is system calls,
+/// and its first use a page fault, so that those which are kept have been used before.
 fn coroutines(iterations: u64, units: u64, spare: u64) -> Duration {
     let stack = || DefaultStack::new(STACK_BYTES).expect("a thousand stacks are allowed");
     let mut stacks: Vec<_> = iter::repeat_with(stack).take(size(spare)).collect();
     let mut coroutines = Vec::new();
-    timed(iterations, units, || {
+    let mut batch = || {
         coroutines.extend((0..units).map(|_| {
             let stack = stacks.pop().unwrap_or_else(stack);
             Coroutine::<(), (), u64, _>::with_stack(stack, |_, ()| effect())
@@ -174,7 +175,11 @@ fn coroutines(iterations: u64, units: u64, spare: u64) -> Duration {
             }
         }
         effects
-    })
+    };
+    if spare > 0 {
+        assert_eq!(batch(), units);
+    }
+    timed(iterations, units, batch)
 }
 
 /// An actor that is told to stop at once; it counts itself when it starts.
@@ -227,7 +232,7 @@ fn spawn(criterion: &mut Criterion) {
             for units in [1, batch] {
                 group.throughput(Throughput::Elements(units));
                 group.bench_function(BenchmarkId::new(name, units), |bencher| {
-                    bencher.iter_custom(|iterations| run(iterations, units));
+                    bencher.iter_custom(proven(|iterations| run(iterations, units)));
                 });
             }
         }

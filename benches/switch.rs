@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use benches::effects::{checked, effect, timed};
+use benches::effects::{checked, effect, proven, timed};
 use benches::helper::{self, Helper};
 use benches::place::Placement;
 use benches::runtimes::{self, SMOL, STACK_BYTES, go};
@@ -321,7 +321,7 @@ fn switch(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(placement.group("switch"));
         group.sampling_mode(SamplingMode::Flat);
         for (name, run) in UNITS {
-            group.bench_function(name, |bencher| bencher.iter_custom(run));
+            group.bench_function(name, |bencher| bencher.iter_custom(proven(run)));
         }
     }
 }

@@ -9,16 +9,17 @@
 //! The waker is an ordinary thread outside of the runtime, and pauses until the unit waits again: so this is the price
 //! of waking a runtime that has nothing else to do, which is its dearest wake-up. `switch` has the one from inside.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use benches::effects::checked;
+use benches::effects::{checked, proven};
 use benches::place::Placement;
 use benches::runtimes;
 use criterion::{Criterion, SamplingMode};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 const WAIT: Duration = Duration::from_millis(1);
 
@@ -56,8 +57,9 @@ macro_rules! sleeps {
     };
 }
 
-const TIMERS: [(&str, Run); 8] = [
+const TIMERS: [(&str, Run); 9] = [
     ("thread", sleeps_thread),
+    ("loop-mio", sleeps_loop),
     ("green-thread-may", |iterations| runtimes::may(move || sleeps_green(iterations))),
     ("task-tokio", |iterations| runtimes::tokio_threads(sleeps!(iterations, tokio::time::sleep))),
     ("task-tokio-local", |iterations| {
@@ -87,8 +89,9 @@ macro_rules! receives {
     }};
 }
 
-const CHANNELS: [(&str, Run); 8] = [
+const CHANNELS: [(&str, Run); 9] = [
     ("thread", received_by_thread),
+    ("loop-mio", received_by_loop),
     ("green-thread-may", received_by_green_thread),
     ("task-tokio", |iterations| receives!(iterations, runtimes::tokio_threads)),
     ("task-tokio-local", |iterations| receives!(iterations, runtimes::tokio_local)),
@@ -113,8 +116,9 @@ macro_rules! reads {
     };
 }
 
-const SOCKETS: [(&str, Run); 8] = [
+const SOCKETS: [(&str, Run); 9] = [
     ("thread", read_by_thread),
+    ("loop-mio", read_by_loop),
     ("green-thread-may", read_by_green_thread),
     ("task-tokio", |iterations| {
         use tokio::{io::AsyncReadExt as _, net::TcpStream};
@@ -204,7 +208,17 @@ fn sleeps_green(iterations: u64) -> Duration {
     late(iterations, || may::coroutine::sleep(WAIT))
 }
 
-fn late(iterations: u64, sleep: impl Fn()) -> Duration {
+/// A loop's timer is the timeout of its wait.
+fn sleeps_loop(iterations: u64) -> Duration {
+    let (mut poll, mut events) = epoll();
+    late(iterations, || poll.poll(&mut events, Some(WAIT)).expect("no signal comes"))
+}
+
+fn epoll() -> (Poll, Events) {
+    (Poll::new().expect("epoll is there"), Events::with_capacity(1))
+}
+
+fn late(iterations: u64, mut sleep: impl FnMut()) -> Duration {
     let (mut late, mut slept) = (Duration::ZERO, 0);
     for _ in 0..iterations {
         let start = Instant::now();
@@ -226,6 +240,46 @@ fn received_by_thread(iterations: u64) -> Duration {
         }
     };
     wakes(iterations, unit, move || sender.send(()).expect("the unit receives"))
+}
+
+/// A loop waits for its poller alone, so that who sends must wake that.
+fn received_by_loop(iterations: u64) -> Duration {
+    let (mut poll, mut events) = epoll();
+    let waker = Waker::new(poll.registry(), Token(0)).expect("an eventfd is allowed");
+    let (sender, receiver) = mpsc::channel::<bool>();
+    let unit = move |say: Say| {
+        say.now();
+        loop {
+            poll.poll(&mut events, None).expect("no signal comes");
+            for go_on in receiver.try_iter() {
+                if !go_on {
+                    return;
+                }
+                say.now();
+            }
+        }
+    };
+    let told = Told { sender, waker };
+    wakes(iterations, unit, move || told.send(true))
+}
+
+/// Who tells a loop to go on, and at the end, to end.
+struct Told {
+    sender: mpsc::Sender<bool>,
+    waker: Waker,
+}
+
+impl Told {
+    fn send(&self, go_on: bool) {
+        self.sender.send(go_on).expect("the loop receives");
+        self.waker.wake().expect("an eventfd can be written");
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.send(false);
+    }
 }
 
 fn received_by_green_thread(iterations: u64) -> Duration {
@@ -251,6 +305,28 @@ fn read_by_thread(iterations: u64) -> Duration {
     })
 }
 
+fn read_by_loop(iterations: u64) -> Duration {
+    written(iterations, |address, say| {
+        let stream = TcpStream::connect(address).expect("the bench listens");
+        stream.set_nonblocking(true).expect("it is a socket");
+        let mut stream = mio::net::TcpStream::from_std(stream);
+        let (mut poll, mut events) = epoll();
+        let register = poll.registry().register(&mut stream, Token(0), Interest::READABLE);
+        register.expect("a socket can be watched");
+        say.now();
+        loop {
+            poll.poll(&mut events, None).expect("no signal comes");
+            loop {
+                match stream.read(&mut [0]) {
+                    Ok(1) => say.now(),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    _ => return,
+                }
+            }
+        }
+    })
+}
+
 fn read_by_green_thread(iterations: u64) -> Duration {
     written(iterations, |address, say| {
         runtimes::may(move || {
@@ -272,7 +348,7 @@ fn wake(criterion: &mut Criterion) {
             let mut group = criterion.benchmark_group(placement.group(reason));
             group.sampling_mode(SamplingMode::Flat);
             for (name, run) in units {
-                group.bench_function(name, |bencher| bencher.iter_custom(run));
+                group.bench_function(name, |bencher| bencher.iter_custom(proven(run)));
             }
         }
     }

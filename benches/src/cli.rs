@@ -9,11 +9,10 @@ use clap::{Arg, ArgAction, Command};
 use regex::Regex;
 
 /// Flags of criterion's that mean nothing to a bench that measures no time.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 8] = [
     "verbose",
     "quiet",
     "noplot",
-    "discard-baseline",
     "quick",
     "nocapture",
     "show-output",
@@ -40,6 +39,16 @@ const OPTIONS: [&str; 15] = [
     "plotting-backend",
 ];
 
+/// The letters that criterion has for some of both.
+const LETTERS: [(&str, char); 6] = [
+    ("color", 'c'),
+    ("verbose", 'v'),
+    ("noplot", 'n'),
+    ("save-baseline", 's'),
+    ("baseline", 'b'),
+    ("version", 'V'),
+];
+
 /// What to do with the benches that are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -56,6 +65,8 @@ pub enum Mode {
 pub struct Selection {
     /// What to do.
     pub mode: Mode,
+    /// Whether what is measured is kept: criterion keeps nothing where it is told so, nor for a profiler.
+    pub records: bool,
     chosen: Chosen,
 }
 
@@ -73,14 +84,19 @@ impl Selection {
     /// # Errors
     /// An option is unknown, or the filter is no regular expression.
     pub fn parse(args: impl IntoIterator<Item: Into<OsString> + Clone>) -> anyhow::Result<Self> {
-        let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+        let named = |name: &'static str| {
+            let letter = LETTERS.iter().find(|(one, _)| *one == name).map(|(_, letter)| *letter);
+            Arg::new(name).long(name).short(letter).hide(true)
+        };
+        let flag = |name: &'static str| named(name).action(ArgAction::SetTrue);
         let command = Command::new("bench")
             .disable_version_flag(true)
             .arg(Arg::new("filter").help("skip benches whose names do not match").index(1))
-            .args(["bench", "test", "list", "exact", "ignored"].map(flag))
+            .args(["bench", "test", "list", "exact", "ignored", "discard-baseline"].map(flag))
             .args(FLAGS.map(flag))
-            .args(OPTIONS.map(|name| Arg::new(name).long(name).hide(true)))
-            .arg(Arg::new("output-format").long("output-format").hide(true));
+            .args(OPTIONS.map(named))
+            .arg(named("output-format"))
+            .mut_arg("color", |color| color.alias("colour"));
         let given = command.try_get_matches_from(args)?;
         let is = |name: &str| given.get_flag(name);
         let mode = match (is("list"), is("bench") && !is("test")) {
@@ -94,7 +110,8 @@ impl Selection {
             Some(filter) if is("exact") => Chosen::Exactly(filter.clone()),
             Some(filter) => Chosen::Matching(Regex::new(filter)?),
         };
-        Ok(Self { mode, chosen })
+        let forgets = is("discard-baseline") || given.contains_id("profile-time");
+        Ok(Self { mode, records: mode == Mode::Measure && !forgets, chosen })
     }
 
     /// Whether a bench of this name is to be run.
@@ -129,8 +146,21 @@ mod tests {
         ] {
             assert_eq!(parse(line).unwrap().mode, mode, "{line}");
         }
+        for letters in ["--bench -n -v -c always -s mine", "--bench -b mine --colour never"] {
+            assert_eq!(parse(letters).unwrap().mode, Mode::Measure, "{letters}");
+        }
         assert!(parse("--no-such-option").is_err());
+        assert!(parse("-x").is_err());
         assert!(parse("( --bench").is_err());
+    }
+
+    #[test]
+    fn only_what_is_measured_to_be_kept_is_recorded() {
+        assert!(parse("--bench --save-baseline a").unwrap().records);
+        for line in ["", "--bench --test", "--bench --discard-baseline", "--bench --profile-time 5"]
+        {
+            assert!(!parse(line).unwrap().records, "{line}");
+        }
     }
 
     #[test]

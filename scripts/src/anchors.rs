@@ -22,7 +22,7 @@ use record::stats::{float, spread};
 use serde::Serialize;
 use xshell::Shell;
 
-use crate::cargo;
+use crate::{cargo, interrupt};
 
 /// Hold the generator against the bare epoll floor, wrk, h2load and ab, and the loops against the floor's server
 #[derive(Args, Debug)]
@@ -126,10 +126,11 @@ struct Stored {
 
 pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
     let root = shell.current_dir();
+    interrupt::catch()?;
     if !options.no_build {
         println!("anchors: cargo build --release: contestants, generator, floor");
-        workspace::build(&root, Profile::Release)?;
-        cargo(shell).args(["build", "--release", "--package", "benches", "--bins"]).run()?;
+        interrupt::run(&mut workspace::build_command(&root, Profile::Release))?;
+        crate::run(cargo(shell).args(["build", "--release", "--package", "benches", "--bins"]))?;
     }
     let cpus = cpus::plan().context("failed to divide the CPUs between server and generator")?;
     let bench = Bench { binaries: root.join("target/release"), cpus, seconds: options.seconds };
@@ -206,6 +207,7 @@ impl Bench {
                 };
                 match round {
                     Ok(round) => column.rounds.push(round),
+                    Err(error) if interrupt::requested() => return Err(error),
                     Err(error) if OTHERS.iter().any(|(other, _)| *other == column.name) => {
                         eprintln!("anchors: `{}` is left out: {error:#}", column.name);
                         column.failed = Some(format!("{error:#}"));
@@ -281,11 +283,8 @@ impl Bench {
         let own = self.binaries.join(name);
         let program = if own.exists() { own } else { name.into() };
         cpus::pin_current_thread(&self.cpus.generator)?;
-        let output = Command::new(program)
-            .args(line.split(' '))
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("failed to start `{name}`"))?;
+        let mut command = Command::new(program);
+        let output = interrupt::output(command.args(line.split(' ')).stdin(Stdio::null()))?;
         ensure!(
             output.status.success(),
             "`{name} {line}` failed: {}",

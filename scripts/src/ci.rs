@@ -8,8 +8,8 @@ use record::run::Run;
 use record::trial::Outcome;
 use xshell::{Cmd, Shell};
 
-use crate::cargo;
 use crate::counted::{self, Counts};
+use crate::{cargo, interrupt};
 
 /// Run every check: format, lints, docs, contestants at 10,000 connections, the page in a browser, tests
 #[derive(Args, Debug)]
@@ -60,6 +60,7 @@ pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
     for step in &steps {
         println!("  {:8}{}", step.name, step.does);
     }
+    interrupt::catch()?;
     let start = Instant::now();
     let mut passed = Vec::new();
     for step in &steps {
@@ -94,20 +95,19 @@ fn sum(results: impl Iterator<Item = (&'static str, Counts)>) -> Counts {
 }
 
 fn format(shell: &Shell) -> anyhow::Result<Counts> {
-    cargo(shell).args(["fmt", "--all", "--check"]).run()?;
+    crate::run(cargo(shell).args(["fmt", "--all", "--check"]))?;
     Ok(Counts::default())
 }
 
 fn lint(shell: &Shell) -> anyhow::Result<Counts> {
-    cargo(shell).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    crate::run(cargo(shell).args(clippy))?;
     Ok(Counts::default())
 }
 
 fn docs(shell: &Shell) -> anyhow::Result<Counts> {
-    cargo(shell)
-        .args(["doc", "--workspace", "--no-deps"])
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .run()?;
+    let doc = cargo(shell).args(["doc", "--workspace", "--no-deps"]);
+    crate::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(Counts::default())
 }
 
@@ -118,7 +118,8 @@ fn smoke(shell: &Shell) -> anyhow::Result<Counts> {
     let loops = ["--models", "mio-loop,tokio-tasks", "--connections", "10000", "--duration", "5s"];
     run_contestants(shell, &loops)?;
     let hold = ["verify", "--no-build", "--cases", "hold", "--connections", "10000"];
-    smoke_cargo(shell).arg("c10k").args(hold).args(["--models", "mio-loop,tokio-tasks"]).run()?;
+    let verify = smoke_cargo(shell).arg("c10k").args(hold);
+    crate::run(verify.args(["--models", "mio-loop,tokio-tasks"]))?;
     Ok(Counts::default())
 }
 
@@ -160,7 +161,7 @@ fn run_contestants(shell: &Shell, options: &[&str]) -> anyhow::Result<()> {
         "0",
     ];
     let command = smoke_cargo(shell).args(["c10k", "run"]).args(fixed).args(options);
-    command.arg("--out").arg(folder.path()).run()?;
+    crate::run(command.arg("--out").arg(folder.path()))?;
 
     let is_run = |path: &std::path::PathBuf| path.join("trials.jsonl").exists();
     let run = shell

@@ -1,8 +1,13 @@
 //! The C10k comparison: what this machine allows, then every model up to ten thousand connections, then the page.
 
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
 use anyhow::Context as _;
 use clap::Args;
 use xshell::Shell;
+
+use crate::{cargo, interrupt};
 
 /// Compare the models as C10k asks: `c10k doctor`, then `c10k run`, which builds, measures and writes the page
 #[derive(Args, Debug)]
@@ -19,8 +24,11 @@ const CONNECTIONS: &str = "10000";
 
 pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
     println!("compare: cargo c10k doctor --connections {CONNECTIONS}");
-    crate::cargo(shell).args(["c10k", "doctor", "--connections", CONNECTIONS]).quiet().run()?;
     println!("compare: cargo c10k run {}", options.run.join(" "));
-    let run = crate::cargo(shell).args(["c10k", "run"]).args(&options.run).quiet().run();
-    run.context("the comparison failed; what was measured is kept, see above")
+    interrupt::catch()?;
+    let doctor = cargo(shell).args(["c10k", "doctor", "--connections", CONNECTIONS]);
+    interrupt::run(&mut doctor.into())?;
+    // The script becomes the run, whose Ctrl-C and exit status then are those of the user's own command.
+    let mut run = Command::from(cargo(shell).args(["c10k", "run"]).args(&options.run));
+    Err(run.exec()).context("failed to start cargo")
 }

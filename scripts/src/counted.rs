@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::ops::AddAssign;
 use std::process::{Command, Stdio};
 
-use anyhow::Context as _;
+use crate::interrupt;
 
 /// How many tests had which end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,12 +37,9 @@ fn run_into(
     command: xshell::Cmd<'_>,
     shown: &mut impl std::io::Write,
 ) -> anyhow::Result<(Counts, bool)> {
-    let mut child = Command::from(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("failed to start cargo")?;
-    let output = BufReader::new(child.stdout.take().context("the output was not piped")?);
+    let mut command = Command::from(command);
+    let mut worker = interrupt::start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+    let output = BufReader::new(worker.stdout()?);
     let mut counts = Counts::default();
     for line in output.split(b'\n') {
         // A test may print anything; only libtest's own lines need to be text.
@@ -52,7 +49,7 @@ fn run_into(
             counts += result;
         }
     }
-    Ok((counts, child.wait()?.success()))
+    Ok((counts, worker.wait()?.success()))
 }
 
 /// The numbers of libtest's line `test result: ok. 5 passed; 0 failed; 1 ignored; ...`.
@@ -85,6 +82,7 @@ mod tests {
 
     #[test]
     fn a_run_is_counted_and_its_failure_seen() {
+        let alone = interrupt::ALONE.lock();
         let shell = xshell::Shell::new().unwrap();
         let line = "test result: FAILED. 1 passed; 2 failed; 4 ignored; 0 measured; 0 filtered out";
         let command =
@@ -93,5 +91,6 @@ mod tests {
         let counted = run_into(command, &mut shown).unwrap();
         assert_eq!(counted, (Counts { passed: 2, failed: 4, skipped: 8 }, false));
         assert_eq!(shown, format!("{line}\n{line}\n").into_bytes());
+        drop(alone);
     }
 }

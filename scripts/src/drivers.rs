@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use harness::summary::table;
 use record::run::{Timestamp, utc};
@@ -54,7 +54,7 @@ const CONTROL_CONNECTIONS: u32 = 8;
 pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
     interrupt::catch()?;
     println!("drivers: cargo build --release --workspace --bin drivers");
-    cargo(shell).args(BUILD).arg("--release").quiet().run()?;
+    interrupt::run(&mut cargo(shell).args(BUILD).arg("--release").into())?;
     let root = shell.current_dir();
     let machine = measure::provenance::machine(&root);
     let mut record = Drivers {
@@ -147,16 +147,13 @@ fn server(
 
 /// Takes the lines of `drivers` in as they come.
 fn ask(mut command: Command, record: &mut Drivers) -> anyhow::Result<()> {
-    let mut child = command.stdout(Stdio::piped()).spawn().context("failed to start `drivers`")?;
-    let lines = BufReader::new(child.stdout.take().context("its output is no pipe")?).lines();
+    let mut worker = interrupt::start(command.stdout(Stdio::piped()))?;
+    let lines = BufReader::new(worker.stdout()?).lines();
     for line in lines {
         record.cases.push(serde_json::from_str(&line?).context("`drivers` wrote no case")?);
         eprintln!("drivers: {} cases are done", record.cases.len());
     }
-    let status = child.wait()?;
-    if interrupt::requested() {
-        bail!("interrupted");
-    }
+    let status = worker.wait()?;
     // Cases that are not as they must be are shown first, and fail the script then.
     let explained = record.cases.iter().any(|case| !case.is_sound());
     ensure!(status.success() || explained, "`drivers` ended with {status}; see above");
@@ -221,11 +218,13 @@ mod tests {
     #[test]
     #[ignore = "needs PostgreSQL and Redis; run by `cargo script ci drivers`"]
     fn queries_overlap_as_the_connections_allow_and_not_without_them() {
+        let alone = interrupt::ALONE.lock();
         let shell = crate::shell().unwrap();
         cargo(&shell).args(BUILD).quiet().run().unwrap();
         let program = shell.current_dir().join("target/debug/drivers");
         let mut record = Drivers::default();
         measure(&program, &options(8, &[1, 8]), &mut record).unwrap();
+        drop(alone);
         print(&record);
         assert_eq!((record.missing.len(), record.servers.len()), (0, 2), "{:?}", record.missing);
         let find = |driver: &str, mode: &str, connections: u64, control: Option<bool>| {

@@ -4,6 +4,7 @@
 //! for each model: --setup: c10k start --> warm-up, runs: MODEL fetch --scenario ... --> --cleanup: c10k stop
 //! ```
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -77,11 +78,12 @@ pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
     );
     interrupt::catch()?;
     if !options.no_build {
-        workspace::build(&root, Profile::Release)?;
+        interrupt::run(&mut workspace::build_command(&root, Profile::Release))?;
     }
     let timed = interrupt::run(Command::new("hyperfine").args(&args).current_dir(&root));
     // hyperfine skips --cleanup when a command fails or Ctrl-C ends it.
     let stopped = stop_if_left(&root, file);
+    forget_if_empty(&root.join(&results));
     timed.context("the comparison failed; its server is stopped")?;
     stopped?;
     println!("\nthe results are in {results}.json and {results}.md");
@@ -146,6 +148,18 @@ fn stop_if_left(root: &Path, file: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// hyperfine makes its files before it fills them, and the page would take an empty one for the newest results.
+fn forget_if_empty(results: &Path) {
+    for ending in ["json", "md"] {
+        // The time in the name has a dot, too, so that an ending cannot be set as one.
+        let file = format!("{}.{ending}", results.display());
+        if fs::metadata(&file).is_ok_and(|file| file.len() == 0) {
+            // What stays is said by the page.
+            fs::remove_file(&file).ok();
+        }
+    }
+}
+
 /// As a shell, and hyperfine without one, takes it as one word.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=".contains(c);
@@ -194,6 +208,17 @@ mod tests {
             models(&options("three-urls")).unwrap().len(),
             Registry::embedded().names().count()
         );
+    }
+
+    #[test]
+    fn files_that_were_never_filled_are_not_left_behind() {
+        let folder = Shell::new().unwrap().create_temp_dir().unwrap();
+        let results = folder.path().join("hyperfine-20250304T050607.100Z");
+        let file = |ending| format!("{}.{ending}", results.display());
+        fs::write(file("json"), "").unwrap();
+        fs::write(file("md"), "| Command |").unwrap();
+        forget_if_empty(&results);
+        assert!(!Path::new(&file("json")).exists() && Path::new(&file("md")).exists());
     }
 
     /// The control comes first: without a server there is nothing to time, and hyperfine must see that.

@@ -94,6 +94,12 @@ fn cargo(shell: &Shell) -> xshell::Cmd<'_> {
     shell.cmd(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Shows a command and runs it to its end, or to the user's.
+fn run(command: xshell::Cmd<'_>) -> anyhow::Result<()> {
+    eprintln!("$ {command}");
+    interrupt::run(&mut command.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

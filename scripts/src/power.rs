@@ -71,6 +71,11 @@ pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
         !noise.is_empty(),
         "no run has six repeats of two models; make one with cargo c10k run, or name it with --runs"
     );
+    // On standard error, since standard output may be asked to be JSON.
+    eprintln!(
+        "power: simulating {} comparisons for each figure under recorded noise; they land in results/",
+        options.draws
+    );
     let started_at = utc(Timestamp::now());
     let (draws, mut dice) = (usize::try_from(options.draws)?, Dice(options.seed));
     let mut stored = Stored {

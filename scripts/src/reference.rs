@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 use record::run::Run;
 use xshell::Shell;
 
-use crate::cargo;
+use crate::{cargo, interrupt};
 
 /// Make `report/reference/` anew from recorded runs: the page, and the picture of its first verdict
 #[derive(Args, Debug)]
@@ -36,8 +36,9 @@ pub(crate) fn run(shell: &Shell, options: &Options) -> anyhow::Result<()> {
     println!(
         "reference: chromium --headless --screenshot={PICTURE} (the first verdict of that page)"
     );
+    interrupt::catch()?;
     let report = cargo(shell).args(["c10k", "report"]).args(&runs).args(["--out", PAGE]);
-    report.quiet().run().context("failed to write the page")?;
+    interrupt::run(&mut report.into()).context("failed to write the page")?;
     let Some(chromium) = chromium() else {
         println!(
             "reference: {PICTURE} is the old one: chromium is not installed; apt-get install chromium"
@@ -111,7 +112,7 @@ fn take(chromium: &str, folder: &Path, page: &str, picture: &Path) -> anyhow::Re
             // Its sandbox does not run as root; the page is our own.
             command.arg("--no-sandbox");
         }
-        let output = command.stdin(Stdio::null()).output().context("failed to start chromium")?;
+        let output = interrupt::output(command.stdin(Stdio::null()))?;
         ensure!(
             output.status.success(),
             "chromium failed: {}",

@@ -71,7 +71,9 @@ pub(crate) enum Command {
     Stop(StopArgs),
     /// Fetch with one contestant's client; the arguments are the contestant's
     #[command(
-        after_help = "Example:\n  c10k fetch tokio-tasks --concurrency 10 http://127.0.0.1:8080/"
+        after_help = "Examples:\n  c10k fetch tokio-tasks --concurrency 10 http://127.0.0.1:8080/\n  \
+                            c10k fetch tokio-tasks --scenario ten-slow-servers --server 127.0.0.1:8080\n\n\
+                            c10k start --help shows the server to fetch from, and hyperfine around both."
     )]
     Fetch(ByHand),
     /// Run a scheduling idiom natively in one contestant; the arguments are the contestant's
@@ -294,6 +296,8 @@ Examples:
   hyperfine -N --setup 'c10k start /tmp/server mio-loop --service http --listen 127.0.0.1:8080' \\
     --cleanup 'c10k stop /tmp/server' --parameter-list model mio-loop,tokio-tasks \\
     'c10k fetch {model} --scenario ten-slow-servers --server 127.0.0.1:8080'
+  hyperfine -N --setup 'c10k start /tmp/server mio-loop --service http --listen 127.0.0.1:8080' \\
+    --cleanup 'c10k stop /tmp/server' 'c10k-load http://127.0.0.1:8080/ -c 100 -n 100000'
 
 The file notes pid and address; beside it, FILE.log is what the server says to standard error.
 hyperfine leaves the server behind when a command fails or Ctrl-C ends it: c10k stop FILE.";

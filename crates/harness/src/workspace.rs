@@ -58,13 +58,19 @@ pub fn binaries() -> anyhow::Result<PathBuf> {
 
 /// Builds the contestants and what measures them, with cargo's own output to be seen.
 pub fn build(root: &Path, profile: Profile) -> anyhow::Result<()> {
+    run(build_command(root, profile), "failed to build the contestants; mend the errors above")
+}
+
+/// The command of [`build`], for who runs it in a way of its own.
+#[must_use]
+pub fn build_command(root: &Path, profile: Profile) -> Command {
     let mut command = cargo(root, profile);
     command.args(["--workspace", "--bins"]);
     // Each of these brings dozens of crates, and is run by its own command alone.
     for apart in ["benches", "drivers", "scripts"] {
         command.args(["--exclude", apart]);
     }
-    run(command, "failed to build the contestants; mend the errors above")
+    command
 }
 
 /// For tests and benches: builds contestants and examples once in this process, in its own profile, and says where the

@@ -3,7 +3,8 @@
 //! A benchmark is a cell and a time is a trial that enters medians. hyperfine times a command; a trial has no such
 //! time, its length being chosen. What compares models is the server's CPU for each request, so a time here is the CPU
 //! for 1,000 of them, in seconds, as the command's name says. The record does not tell user from system time: both are
-//! null, which is how hyperfine itself writes what it does not know.
+//! null, where hyperfine has numbers; none of its scripts reads them. Its parameters are what was scanned, so here they
+//! are what differs among the cells: `plot_parametrized.py` wants a single one, and that a number.
 
 use std::collections::BTreeMap;
 
@@ -39,12 +40,15 @@ struct Benchmark {
     times: Vec<f64>,
     /// Null where a signal ended it.
     exit_codes: Vec<Option<i32>>,
+    /// Absent of none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     parameters: BTreeMap<&'static str, String>,
 }
 
 pub(super) fn text_of(run: &Run) -> anyhow::Result<Exported> {
     let cells = run.cells();
-    let results: Vec<Benchmark> = cells.iter().filter_map(benchmark).collect();
+    let mut results: Vec<Benchmark> = cells.iter().filter_map(benchmark).collect();
+    keep_what_differs(&mut results);
     ensure!(!results.is_empty(), "no trial of this run has a CPU time that counts");
     let left = cells.len() - results.len();
     let mut notes = Vec::new();
@@ -83,6 +87,20 @@ fn benchmark(cell: &Cell<'_>) -> Option<Benchmark> {
             ("variant", cell.variant.to_owned()),
         ]),
     })
+}
+
+fn keep_what_differs(benchmarks: &mut [Benchmark]) {
+    let Some(first) = benchmarks.first().map(|first| first.parameters.clone()) else { return };
+    let fixed: Vec<&str> = first
+        .into_iter()
+        .filter(|(name, value)| {
+            benchmarks.iter().all(|one| one.parameters.get(name) == Some(value))
+        })
+        .map(|(name, _)| name)
+        .collect();
+    for benchmark in benchmarks {
+        benchmark.parameters.retain(|name, _| !fixed.contains(name));
+    }
 }
 
 fn command(cell: &Cell<'_>) -> String {
@@ -193,7 +211,65 @@ mod tests {
         assert_eq!((mio["median"].as_f64(), mio["min"].as_f64()), (Some(0.007), Some(0.006)));
         let stddev = mio["stddev"].as_f64().unwrap();
         assert!((stddev - 0.002 / 2_f64.sqrt()).abs() < 1e-12, "{stddev}");
-        assert_eq!(mio["parameters"]["connections"], "100");
+        assert_eq!(
+            mio["parameters"],
+            serde_json::json!({"model": "mio-loop"}),
+            "all else is the same"
+        );
         assert_eq!(mio["exit_codes"], serde_json::json!([0, 0]));
+    }
+
+    /// What hyperfine's `plot_whisker.py` and `plot_progression.py` take from a file, by the types that they need.
+    #[derive(serde::Deserialize)]
+    struct Plotted {
+        results: Vec<PlottedCommand>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct PlottedCommand {
+        command: String,
+        times: Vec<f64>,
+        median: f64,
+        mean: f64,
+        min: f64,
+        max: f64,
+        stddev: Option<f64>,
+        exit_codes: Vec<Option<i32>>,
+        #[serde(default)]
+        parameters: BTreeMap<String, String>,
+    }
+
+    impl Plotted {
+        /// As `plot_parametrized.py`: a point for each benchmark, at its one parameter.
+        fn points(&self) -> Option<Vec<f64>> {
+            let value = |one: &PlottedCommand| match one.parameters.values().collect::<Vec<_>>()[..]
+            {
+                [value] => value.parse().ok(),
+                _ => None,
+            };
+            self.results.iter().map(value).collect()
+        }
+    }
+
+    #[test]
+    fn what_plots_hyperfine_s_files_plots_ours() {
+        let ours = exported().to_string();
+        for text in [WRITTEN_BY_HYPERFINE, &ours] {
+            let read: Plotted = serde_json::from_str(text).unwrap();
+            for one in &read.results {
+                assert!(!one.command.is_empty() && one.exit_codes.len() == one.times.len());
+                assert!(one.min <= one.median && one.median <= one.max && one.mean <= one.max);
+                // A box needs times, and its middle must be that of the legend's order.
+                assert_eq!(median(&one.times), Some(one.median));
+                assert_eq!(one.stddev.is_some(), one.times.len() > 1);
+            }
+            assert_eq!(read.points(), None, "a model is no number");
+        }
+        let at = |connections| Trial { connections, ..trial("mio-loop", 1, 6_000.0, Outcome::Ok) };
+        let run = Run { trials: vec![at(100), at(1_000)], ..Run::default() };
+        let scanned: Plotted = serde_json::from_str(&text_of(&run).unwrap().text).unwrap();
+        assert_eq!(scanned.points(), Some(vec![100.0, 1_000.0]));
+        let one = Run { trials: vec![at(100)], ..Run::default() };
+        assert!(!text_of(&one).unwrap().text.contains("parameters"), "nothing was scanned");
     }
 }
