@@ -46,9 +46,18 @@ impl Attempts {
 
     /// Whether it must be tried (again): not yet measured, or only in noise and no oftener than that after the first time.
     pub(crate) fn owes(&self, key: &Key, retries: u32) -> bool {
-        let measured = || self.at(key).iter().filter(|it| it.outcome != Outcome::Interrupted);
-        let often = u32::try_from(measured().count()).unwrap_or(u32::MAX);
-        measured().all(|attempt| attempt.noisy) && often <= retries
+        let often = u32::try_from(self.measured(key)).unwrap_or(u32::MAX);
+        whole(self.at(key)).all(|attempt| attempt.noisy) && often <= retries
+    }
+
+    /// How often it was measured, interruptions left out.
+    pub(crate) fn measured(&self, key: &Key) -> usize {
+        whole(self.at(key)).count()
+    }
+
+    /// Attempts of all trials that noise has earned so far.
+    pub(crate) fn retried(&self) -> usize {
+        self.0.values().map(|attempts| whole(attempts).count().saturating_sub(1)).sum()
     }
 
     /// What the model can do in the same cell, requests a second: the median of its closed loops, the quiet ones where
@@ -86,6 +95,11 @@ impl Attempts {
     fn at(&self, key: &Key) -> &[Attempt] {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Those that were not interrupted.
+fn whole(attempts: &[Attempt]) -> impl Iterator<Item = &Attempt> {
+    attempts.iter().filter(|attempt| attempt.outcome != Outcome::Interrupted)
 }
 
 #[cfg(test)]

@@ -89,6 +89,14 @@ Examples:
   c10k run --profile standard --seed 42           the run to quote
   c10k run --resume                               go on with the newest unfinished run
 
+Profiles:
+  smoke      does everything run? A minute's look, once each
+  quick      every model at 100 busy connections six times, with 10,000 mostly idle ones once
+  standard   every experiment, about an hour: 15 repeats at 100 busy connections over HTTP, with
+             10,000 mostly idle ones and of the calibration, which find 5 % of CPU per request nine
+             times of ten; 7 or fewer elsewhere; each table says how small an effect it can see
+  full       all of standard, ten thousand busy connections, a million idle ones, echo everywhere
+
 Exit status:
   0    every cell was measured, or a limit of this machine stopped it (`limit`), or it served as
        few connections as the registry declares (`starved`); the report says which

@@ -11,7 +11,7 @@ use std::io;
 
 use load::{Event, Observer};
 use measure::kernel::KernelMemory;
-use measure::noise::{CpuTimes, CpuUse};
+use measure::noise::{CpuTimes, CpuUse, frequencies_khz};
 use measure::perf::{Counters, Counts};
 use measure::probe;
 use measure::tcp::TcpCounters;
@@ -52,6 +52,8 @@ struct Edge {
     tree: Figure<Snapshot>,
     cpus: Figure<CpuTimes>,
     probe_ns: Figure<f64>,
+    /// Absent where the machine tells none: it says so once, in its own warnings.
+    khz: Option<u64>,
 }
 
 /// What the window cost; each absent figure has left a warning.
@@ -66,6 +68,7 @@ pub(crate) struct Seen {
     pub(crate) observation_cpu_ns: Option<u64>,
     /// A round trip of the probe, the mean of both edges.
     pub(crate) probe_ns: Option<f64>,
+    pub(crate) server_cpu_khz: Option<u64>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -97,9 +100,10 @@ impl<'a> Edges<'a> {
     }
 
     fn open(&mut self) {
-        let probe_ns = self.probe();
+        let (probe_ns, khz) = (self.probe(), self.khz());
         let tree = self.snapshot(Memory::Skip);
-        self.opening = Some(Edge { tree, cpus: figure("CPU times", CpuTimes::read()), probe_ns });
+        let cpus = figure("CPU times", CpuTimes::read());
+        self.opening = Some(Edge { tree, cpus, probe_ns, khz });
         self.with_counters(Counters::enable);
     }
 
@@ -109,9 +113,9 @@ impl<'a> Edges<'a> {
         // Before the tree: looking into /proc/PID adds to the slab.
         self.kernel = Some(figure("kernel memory", KernelMemory::read()));
         self.tcp = Some(figure("TCP counters", TcpCounters::read()));
-        let probe_ns = self.probe();
+        let (probe_ns, khz) = (self.probe(), self.khz());
         let tree = self.snapshot(Memory::Weigh);
-        self.closing = Some(Edge { tree, cpus, probe_ns });
+        self.closing = Some(Edge { tree, cpus, probe_ns, khz });
     }
 
     fn snapshot(&self, memory: Memory) -> Figure<Snapshot> {
@@ -122,6 +126,12 @@ impl<'a> Edges<'a> {
     /// The contestant is idle at the edges, so that the probe finds its CPU free.
     fn probe(&self) -> Figure<f64> {
         figure("speed of the server's CPU", probe::round_trip_ns(&self.server_cpus))
+    }
+
+    /// Right after the probe, which has kept these CPUs awake.
+    fn khz(&self) -> Option<u64> {
+        let khz = frequencies_khz(&self.server_cpus).ok()?;
+        khz.iter().sum::<u64>().checked_div(u64::try_from(khz.len()).ok()?)
     }
 
     fn with_counters(&mut self, act: impl FnOnce(&mut Counters) -> io::Result<()>) {
@@ -149,6 +159,8 @@ impl<'a> Edges<'a> {
         seen.tcp = missing.difference(self.tcp, &before.tcp, TcpCounters::minus);
         let probes = missing.take(opening.probe_ns).zip(missing.take(closing.probe_ns));
         seen.probe_ns = probes.map(|(then, now)| f64::midpoint(then, now));
+        seen.server_cpu_khz =
+            opening.khz.zip(closing.khz).map(|(then, now)| u64::midpoint(then, now));
         let times = missing.take(opening.cpus).zip(missing.take(closing.cpus));
         seen.cpus = times.and_then(|(then, now)| now.since(&then, cpus));
 

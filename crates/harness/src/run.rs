@@ -221,14 +221,22 @@ impl<'a> Session<'a> {
     /// Trial after trial, each on disk before the next begins; whether all were measured.
     fn measure(&mut self) -> anyhow::Result<bool> {
         let plan = self.plan.clone();
+        let mut spare = spare_attempts(order::trials(&plan).len(), self.context.retries)
+            .saturating_sub(self.attempts.retried());
         let mut owed = order::owed(&plan, |key| !self.owes(key));
+        // What an earlier sitting left noisy has been measured: it comes again as far as attempts are left for that.
+        owed.retain(|planned| {
+            let again = self.attempts.measured(&planned.key()) > 0;
+            let granted = !again || spare > 0;
+            spare -= usize::from(again && granted);
+            granted
+        });
         for planned in &mut owed {
             planned.expected = self.expected(planned)?;
         }
         let mut progress = Progress::over(&owed, &pages::shown(self.writer.dir()));
         // The harness stays off the contestant's CPUs; what it starts, other than contestants, stays with it.
         cpus::pin_current_thread(&self.setup.cpus.generator)?;
-        let mut spare = spare_attempts(owed.len(), self.context.retries);
         for round in order::rounds(&owed) {
             let mut left: Vec<&Planned<'_>> = round.iter().collect();
             // What noise spoilt comes again behind the others: noise comes in stretches.

@@ -33,10 +33,7 @@ pub(crate) fn of(setup: &Setup, planned: &Planned<'_>, model: &Model) -> Setting
     let connections = planned.connections;
     let burn_ns = (experiment.burn_ns > 0).then_some(experiment.burn_ns);
     let burn = |ns| setup.calibration.iterations(Duration::from_nanos(ns));
-    let processes = many(experiment, model).then(|| {
-        let each = connections.saturating_add(connections / HEADROOM);
-        u64::try_from(load::processes_for(count(each))).unwrap_or(1)
-    });
+    let processes = many(experiment, model).then(|| processes(connections));
     Settings {
         workers: experiment.workers.or_else(|| model.workers_on(setup.cpus.server.len())),
         blocking_threads: experiment.blocking_threads,
@@ -74,6 +71,12 @@ pub(crate) fn beside(setup: &Setup, planned: &Planned<'_>) -> Option<Beside> {
 /// Whether contestant and generator may take several processes.
 fn many(experiment: &Experiment, model: &Model) -> bool {
     experiment.many_processes && model.event_driven
+}
+
+/// Processes that a contestant takes for that many connections.
+pub(crate) fn processes(connections: u64) -> u64 {
+    let with_headroom = connections.saturating_add(connections / HEADROOM);
+    u64::try_from(load::processes_for(count(with_headroom))).unwrap_or(1)
 }
 
 /// The plan was checked; what it says otherwise is asked for as it stands, and answered with 404.

@@ -21,7 +21,7 @@ use crate::interrupt::{self, InFlight};
 use crate::need;
 use crate::observe::{Before, Edges};
 use crate::order::Planned;
-use crate::plan::Service;
+use crate::plan::{Offer, Rate, Service};
 use crate::registry::Model;
 use crate::settings;
 use crate::stall::Stall;
@@ -114,6 +114,9 @@ fn measure(
     progress: &mut (dyn FnMut(Event) + Send),
 ) {
     trial.pace = settings::recorded(pace);
+    if let Offer::Open(Rate::OfCeiling(percent)) = planned.offer {
+        trial.offered_ceiling_percent = Some(percent);
+    }
     if let Err(hit) = preflight(setup, planned, model) {
         trial.outcome = Outcome::Limit;
         trial.outcome_detail = Some(hit.to_string());

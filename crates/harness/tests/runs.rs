@@ -253,6 +253,35 @@ fn what_noise_spoilt_is_tried_twice_more_and_all_attempts_are_kept() {
     assert!(run.finished_at.is_some(), "noise enough: the run is done");
 }
 
+#[test]
+fn a_resumed_run_has_no_more_attempts_for_noise_than_the_whole_run_may_have() {
+    let suite = Suite::of(&["behaves"]);
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.experiments[0].repeats = 4;
+    let mut context = suite.context();
+    context.retries = 0;
+    run(&context, What::Plan(plan)).unwrap();
+    let folder = suite.recorded().dir;
+    let path = folder.join("trials.jsonl");
+    let spoilt: String = std::fs::read_to_string(&path)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let mut trial: record::Trial = serde_json::from_str(line).unwrap();
+            trial.flags = vec![Flag::Noisy];
+            serde_json::to_string(&trial).unwrap() + "\n"
+        })
+        .collect();
+    std::fs::write(&path, spoilt).unwrap();
+    context.retries = 2;
+    for sitting in 1..=2 {
+        std::fs::remove_file(folder.join("finished")).unwrap();
+        run(&context, What::Resume(None)).unwrap();
+        // A quarter of four is one, and no run is denied what one trial may have.
+        assert_eq!(suite.recorded().trials.len(), 4 + 2, "sitting {sitting}");
+    }
+}
+
 /// Processes that compute until they are dropped: what a busy neighbour is.
 struct Noise(Vec<Child>);
 

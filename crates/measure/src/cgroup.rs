@@ -13,8 +13,6 @@ pub(crate) struct Cgroups {
     /// `v1`, `v2`, `v1 and v2`, or `none`.
     pub(crate) version: String,
     mounts: Vec<Mount>,
-    /// (controllers, path): `("pids", "/user.slice")`; no controllers for the unified hierarchy.
-    groups: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +22,8 @@ struct Mount {
     point: String,
     unified: bool,
     options: String,
+    /// This process's own group; absent where it cannot be found below this mount.
+    folder: Option<String>,
 }
 
 /// A limit and what is used of it, at the level where the least is left.
@@ -60,18 +60,21 @@ impl Quota {
 
 impl Cgroups {
     pub(crate) fn read(root: &Root) -> Self {
-        let mounts: Vec<Mount> = root
-            .read("/proc/self/mountinfo")
-            .unwrap_or_default()
-            .lines()
-            .filter_map(parse_mount)
-            .collect();
-        let groups = root
-            .read("/proc/self/cgroup")
-            .unwrap_or_default()
-            .lines()
-            .filter_map(parse_group)
-            .collect();
+        let mounted = root.read("/proc/self/mountinfo").unwrap_or_default();
+        let mut mounts: Vec<Mount> = Vec::new();
+        for mount in mounted.lines().filter_map(parse_mount) {
+            // A mount hides what was mounted there before.
+            mounts.retain(|earlier| earlier.point != mount.point);
+            mounts.push(mount);
+        }
+        // What another mount covers is listed and cannot be reached.
+        mounts.retain(|mount| root.path(&mount.point).is_dir());
+        let groups = root.read("/proc/self/cgroup").unwrap_or_default();
+        let groups: Vec<(String, String)> = groups.lines().filter_map(parse_group).collect();
+        for mount in &mut mounts {
+            let own = groups.iter().find(|(controllers, _)| mount.has(controllers));
+            mount.folder = own.and_then(|(_, path)| mount.folder_of(path, root));
+        }
         let legacy = mounts.iter().any(|mount| !mount.unified);
         let version = match (legacy, mounts.iter().any(|mount| mount.unified)) {
             (true, true) => "v1 and v2",
@@ -79,7 +82,7 @@ impl Cgroups {
             (false, true) => "v2",
             (false, false) => "none",
         };
-        Self { version: version.to_string(), mounts, groups }
+        Self { version: version.to_string(), mounts }
     }
 
     /// Processes and threads.
@@ -154,22 +157,14 @@ impl Cgroups {
 
     /// Folders of the group and of all its ancestors that are mounted, the group first.
     fn folders(&self, controller: &str, unified: bool) -> Vec<String> {
-        let named = |list: &str| list.split(',').any(|one| one == controller);
-        let group = self
-            .groups
-            .iter()
-            .find(|(list, _)| if unified { list.is_empty() } else { named(list) });
-        let mount = self
-            .mounts
-            .iter()
-            .find(|mount| mount.unified == unified && (unified || named(&mount.options)));
-        let (Some((_, path)), Some(mount)) = (group, mount) else { return Vec::new() };
-        // A container without a cgroup namespace sees the host's path, but only its own part is mounted.
-        let below = match mount.root.as_str() {
-            "/" => path.as_str(),
-            part => path.strip_prefix(part).unwrap_or(""),
+        let mount = self.mounts.iter().find(|mount| {
+            mount.unified == unified && (unified || named(&mount.options, controller))
+        });
+        let Some((mount, folder)) = mount.and_then(|mount| Some((mount, mount.folder.clone()?)))
+        else {
+            return Vec::new();
         };
-        let mut folder = format!("{}{}", mount.point, below.trim_end_matches('/'));
+        let mut folder = folder;
         let mut folders = vec![folder.clone()];
         while folder.len() > mount.point.len() {
             folder.truncate(folder.rfind('/').unwrap_or(0));
@@ -177,6 +172,54 @@ impl Cgroups {
         }
         folders
     }
+}
+
+impl Mount {
+    /// Whether a line of /proc/self/cgroup is about this hierarchy: it names its controllers, and none for the unified one.
+    fn has(&self, controllers: &str) -> bool {
+        match controllers {
+            "" => self.unified,
+            _ => !self.unified && controllers.split(',').all(|one| named(&self.options, one)),
+        }
+    }
+
+    /// The folder of this process's group, which calls itself `path`.
+    fn folder_of(&self, path: &str, root: &Root) -> Option<String> {
+        let below = path.trim_end_matches('/');
+        let above = self.root.split('/').filter(|part| *part == "..").count();
+        if above > 0 {
+            return self.search(above, below, root);
+        }
+        // A container without a cgroup namespace sees the host's path, but only its own part is mounted.
+        let below = match self.root.as_str() {
+            "/" => below,
+            part => below.strip_prefix(part).unwrap_or(""),
+        };
+        Some(format!("{}{below}", self.point))
+    }
+
+    /// To a cgroup namespace that is younger than the mount its own group is `/` and the mount's root is `/..`, or further
+    /// up. The names on the way are not told, but who is in a group is.
+    fn search(&self, levels: usize, below: &str, root: &Root) -> Option<String> {
+        let pid = root.word("/proc/self/stat")?.split(' ').next()?.to_owned();
+        let mut folders = vec![self.point.clone()];
+        for _ in 0..levels {
+            let inside = |folder: &String| {
+                let names = root.names(folder).into_iter();
+                names.map(|name| format!("{folder}/{name}")).collect::<Vec<_>>()
+            };
+            folders = folders.iter().flat_map(inside).collect();
+        }
+        folders.into_iter().map(|folder| format!("{folder}{below}")).find(|folder| {
+            let members = root.read(&format!("{folder}/cgroup.procs")).unwrap_or_default();
+            members.lines().any(|member| member == pid)
+        })
+    }
+}
+
+/// Whether a list with commas has the word.
+fn named(list: &str, word: &str) -> bool {
+    list.split(',').any(|one| one == word)
 }
 
 /// v2 says `max` for no limit, v1 a number near 2^63.
@@ -196,7 +239,13 @@ fn parse_mount(line: &str) -> Option<Mount> {
         _ => return None,
     };
     let options = kind.nth(1).unwrap_or_default();
-    Some(Mount { root: root.into(), point: point.into(), unified, options: options.into() })
+    Some(Mount {
+        root: root.into(),
+        point: point.into(),
+        unified,
+        options: options.into(),
+        folder: None,
+    })
 }
 
 /// `8:pids:/user.slice`, `0::/user.slice`
@@ -309,6 +358,44 @@ mod tests {
         let groups = Cgroups::read(&machine.root());
         let pids = groups.pids(&machine.root()).unwrap();
         assert_eq!((pids.max, pids.used), (64, 0));
+    }
+
+    #[test]
+    fn a_group_that_its_own_namespace_does_not_name_is_found_by_who_is_in_it() {
+        let mount = "31 23 0:28 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let machine = Machine::new()
+            .with("/proc/self/mountinfo", mount)
+            .with("/proc/self/cgroup", "0::/\n")
+            .with("/proc/self/stat", "77 (c10k) R 1\n")
+            .with("/sys/fs/cgroup/a/other/cgroup.procs", "177\n7\n")
+            .with("/sys/fs/cgroup/a/other/pids.max", "3\n")
+            .with("/sys/fs/cgroup/a/own/cgroup.procs", "76\n77\n")
+            .with("/sys/fs/cgroup/a/own/pids.max", "max\n")
+            .with("/sys/fs/cgroup/a/pids.max", "64\n");
+        let groups = Cgroups::read(&machine.root());
+        let pids = groups.pids(&machine.root()).unwrap();
+        assert_eq!((pids.max, pids.file.as_str()), (64, "/sys/fs/cgroup/a/pids.max"));
+        let elsewhere = machine.with("/proc/self/stat", "78 (c10k) R 1\n");
+        let groups = Cgroups::read(&elsewhere.root());
+        assert_eq!(groups.pids(&elsewhere.root()), None, "no group is better than another's");
+    }
+
+    #[test]
+    fn what_another_mount_covers_is_not_there() {
+        let covered = "32 31 0:36 /.. /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
+                       33 31 0:37 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+        let alone = Machine::new()
+            .with("/proc/self/mountinfo", covered)
+            .with("/proc/self/cgroup", "8:pids:/\n4:memory:/\n");
+        assert_eq!(Cgroups::read(&alone.root()).version, "none", "neither folder can be reached");
+        let again = "64 31 0:36 / /sys/fs/cgroup/pids ro - cgroup cgroup rw,pids\n";
+        let machine = Machine::new()
+            .with("/proc/self/mountinfo", &format!("{covered}{again}"))
+            .with("/proc/self/cgroup", "8:pids:/\n")
+            .with("/sys/fs/cgroup/pids/pids.max", "500\n");
+        let groups = Cgroups::read(&machine.root());
+        assert_eq!(groups.pids(&machine.root()).map(|pids| pids.max), Some(500));
+        assert_eq!(groups.version, "v1");
     }
 
     #[test]

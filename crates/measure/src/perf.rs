@@ -1,7 +1,9 @@
 //! System calls and context switches on the server's CPUs, counted by the kernel while the window is open.
 //!
 //! A tracepoint on a CPU counts for whichever process runs there: one thread or ten thousand processes, at the same
-//! negligible cost, threads that come and go in mid-window included. The price is that it counts others' too.
+//! negligible cost, threads that come and go in mid-window included. The price is that it counts others' too: whoever else
+//! was on these CPUs is in both counts, and only the share of CPU that others took ([`crate::noise::CpuUse::other_share`])
+//! says that somebody was.
 
 use std::ffi::{CStr, c_char};
 use std::fmt;
@@ -13,6 +15,7 @@ use nix::unistd::getegid;
 use perf_event::events::Tracepoint;
 use perf_event::{Builder, Counter};
 use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
 use rustix::ioctl::{IntegerSetter, Opcode, ioctl, opcode};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
@@ -136,7 +139,7 @@ impl Tracefs {
         }
         detached_mount()
             .map(Self::Detached)
-            .map_err(|error| unreadable(root, getegid().as_raw(), &error))
+            .map_err(|error| unreadable(root, getegid().as_raw(), error))
     }
 
     fn id(&self, tracepoint: &str) -> io::Result<u64> {
@@ -167,7 +170,13 @@ impl Tracefs {
 }
 
 /// Its files belong to root alone, whatever the mode of the mount, unless it is mounted for a group.
-fn unreadable(root: &Root, group: u32, error: &io::Error) -> io::Error {
+fn unreadable(root: &Root, group: u32, errno: Errno) -> io::Error {
+    let error = io::Error::from(errno);
+    if errno == Errno::NODEV {
+        let message =
+            format!("this kernel has no tracefs ({error}); it needs CONFIG_FTRACE_SYSCALLS");
+        return io::Error::new(error.kind(), message);
+    }
     let mounts = root.read("/proc/self/mounts").unwrap_or_default();
     let mounted = mounts.lines().any(|line| line.starts_with("tracefs /sys/kernel/tracing "));
     let mount = if mounted {
@@ -183,10 +192,10 @@ fn unreadable(root: &Root, group: u32, error: &io::Error) -> io::Error {
 }
 
 /// Root of a machine where nobody mounted tracefs can still read it, and leaves no mount behind.
-fn detached_mount() -> io::Result<OwnedFd> {
+fn detached_mount() -> rustix::io::Result<OwnedFd> {
     let context = fsopen("tracefs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(context.as_fd())?;
-    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }
 
 /// Counts only events that match, by the kernel's own filter language; no safe interface offers it.
@@ -262,19 +271,24 @@ mod tests {
 
     #[test]
     fn a_tracefs_that_may_not_be_read_is_remounted_and_one_that_is_not_there_is_mounted() {
-        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let denied = Errno::PERM;
         let mounts = "tracefs /sys/kernel/tracing tracefs rw 0 0\n";
         let mounted =
-            unreadable(&Machine::new().with("/proc/self/mounts", mounts).root(), 7, &denied)
+            unreadable(&Machine::new().with("/proc/self/mounts", mounts).root(), 7, denied)
                 .to_string();
         assert!(
             mounted.contains("mount -o remount,gid=7,mode=750 /sys/kernel/tracing"),
             "{mounted}"
         );
-        let nowhere = unreadable(&Machine::new().root(), 7, &denied).to_string();
+        let nowhere = unreadable(&Machine::new().root(), 7, denied).to_string();
         assert!(
             nowhere.contains("mount -t tracefs -o gid=7,mode=750 tracefs /sys/kernel/tracing"),
             "{nowhere}"
+        );
+        let lacking = unreadable(&Machine::new().root(), 0, Errno::NODEV).to_string();
+        assert!(
+            lacking.ends_with("; it needs CONFIG_FTRACE_SYSCALLS"),
+            "no right helps: {lacking}"
         );
     }
 

@@ -10,7 +10,7 @@ use crate::cgroup::Cgroups;
 use crate::cpus;
 use crate::kernel::field_bytes;
 use crate::limits::{self, Limit};
-use crate::noise::CpuTimes;
+use crate::noise::{CpuTimes, frequencies_khz};
 use crate::root::Root;
 use crate::settings;
 
@@ -101,7 +101,12 @@ pub fn machine(tree: &Path) -> Provenance {
     let mut provenance = read_from(&Root::machine());
     provenance.limits = limits::read();
     match cpus::current_affinity() {
-        Ok(allowed) => provenance.cpus_allowed = Some(cpus::list(&allowed)),
+        Ok(allowed) => {
+            // Trials record it; why they cannot is said once.
+            let told = frequencies_khz(&allowed);
+            provenance.missing.extend(told.err().map(|error| error.to_string()));
+            provenance.cpus_allowed = Some(cpus::list(&allowed));
+        }
         Err(error) => provenance.missing.push(format!("cpus_allowed: {error}")),
     }
     provenance.host = kept(&mut provenance.missing, "host", host());

@@ -48,6 +48,9 @@ pub struct Trial {
     pub flags: Vec<Flag>,
     /// How requests were timed.
     pub pace: Pace,
+    /// Where the plan asked for a share of the model's own ceiling: that share, in percent; `pace.rate` is what it came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offered_ceiling_percent: Option<f64>,
     /// Length of the measured window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
@@ -433,12 +436,15 @@ pub struct Server {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub involuntary_switches_per_request: Option<f64>,
     /// What counted `syscalls_per_request` and `context_switches_per_request`; the two kinds of switches are from /proc always.
+    ///
+    /// With `perf` the two hold whatever else ran on the server's CPUs: the more, the higher
+    /// [`MachineNoise::other_cpu_share`]. The two kinds of switches hold the contestant's alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
-    /// Context switches, voluntary or not.
+    /// Context switches, voluntary or not, by `counters`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_switches_per_request: Option<f64>,
-    /// System calls on the server's CPUs; absent where /proc was all there was.
+    /// System calls on the server's CPUs, whoever made them; absent where /proc was all there was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub syscalls_per_request: Option<f64>,
     /// Proportional set size of the tree at the end of the window, connections open.
@@ -538,6 +544,10 @@ pub struct MachineNoise {
     /// began: more than 1 is a slower CPU, for whatever reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_ratio: Option<f64>,
+    /// Clock rate of the server's CPUs, their mean at both edges of the window; absent where the machine tells none, as
+    /// most virtual ones, of which its `warnings` speak. `probe_ratio` sees a slower clock, too, and so raises the flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_cpu_khz: Option<u64>,
     /// CPU time that observing cost, outside the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observation_cpu_ns: Option<u64>,

@@ -4,6 +4,7 @@ mod always;
 
 use std::collections::BTreeMap;
 
+use record::trial::Counters;
 use record::{Flag, Outcome, Run, Trial};
 
 use crate::cells::{Cell, Group};
@@ -184,7 +185,7 @@ fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
             let steal = worst(&|trial| trial.machine.steal_share)
                 .map(|share| format!("steal up to {}", percent(share)));
             let other = worst(&|trial| trial.machine.other_cpu_share)
-                .map(|share| format!("others up to {}", percent(share)));
+                .map(|share| format!("others up to {}{}", percent(share), counted_too(trials)));
             let slow = worst(&|trial| trial.machine.probe_ratio)
                 .filter(|ratio| *ratio > 1.0)
                 .map(|ratio| format!("a CPU up to {} slower", percent(ratio - 1.0)));
@@ -208,6 +209,12 @@ fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
         }
         Flag::ColdStart | Flag::UncleanExit | Flag::Nonconforming => None,
     }
+}
+
+/// Tracepoints count whoever runs on the server's CPUs; switches of both kinds are /proc's, and the server's alone.
+fn counted_too(trials: &[&Trial]) -> &'static str {
+    let traced = trials.iter().any(|trial| trial.server.counters == Some(Counters::Perf));
+    if traced { " (their system calls on the server's CPUs are counted too)" } else { "" }
 }
 
 /// Figures that the page would show and some measured trials lack, or that are no number.

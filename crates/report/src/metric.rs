@@ -236,7 +236,7 @@ pub(crate) static SYSCALLS: Metric = metric(
     "syscalls",
     "System calls",
     "per request",
-    "system calls on the server's CPUs",
+    "system calls on the server's CPUs, whoever made them",
     |trial| trial.server.syscalls_per_request,
 )
 .lower();

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use fixture::{MODELS, run, run_of, trial};
 use html::{attribute, cell, page, part, text};
+use record::trial::Counters;
 use record::{Flag, Outcome, Trial};
 
 /// The page of the fixture, made once.
@@ -104,6 +105,22 @@ fn a_noisy_attempt_stays_in_sight_and_out_of_the_median() {
     assert!(text(row).contains("3 of 4"), "{}", text(row));
     let doubt = part(page, "id=\"doubt.noisy\"", "</div>");
     assert!(text(doubt).contains("1 of 4 trials, steal up to 21.3 %"), "{}", text(doubt));
+}
+
+#[test]
+fn what_others_took_is_said_beside_the_counts_that_hold_them() {
+    let doubt_of = |counters| {
+        let mut noisy = trial("sweep", "http", 100, 100, &MODELS[3], 1);
+        noisy.flags = vec![Flag::Noisy];
+        noisy.machine.other_cpu_share = Some(0.14);
+        noisy.server.counters = Some(counters);
+        let page = page(run_of(vec![noisy]));
+        text(part(&page, "id=\"doubt.noisy\"", "</div>"))
+    };
+    let traced = doubt_of(Counters::Perf);
+    assert!(traced.contains("others up to 14.0 % (their system calls"), "{traced}");
+    let not = doubt_of(Counters::Proc);
+    assert!(not.contains("others up to 14.0 %") && !not.contains("their system calls"), "{not}");
 }
 
 #[test]

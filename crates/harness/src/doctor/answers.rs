@@ -1,9 +1,9 @@
 //! Whether each model can hold a number of connections here: as a run would try it, or shared out over processes.
 
-use measure::limits::{DESCRIPTORS_OF_A_PROCESS, LimitHit, Need, Now};
+use measure::limits::{LimitHit, Need, Now};
 use serde::Serialize;
 
-use crate::need;
+use crate::need::{self, Processes};
 use crate::registry::{Model, Registry};
 
 /// Most that `serve --processes` takes.
@@ -18,25 +18,20 @@ const ON_IO_URING: [&str; 2] = ["compio", "monoio"];
 pub(super) struct Answer {
     pub(super) model: String,
     pub(super) connections: u64,
-    /// As `c10k run` does it: one process of the generator, and of a server that does not fork by its nature.
+    /// In one process of the generator, and of a server that does not fork by its nature.
     pub(super) can: bool,
-    /// Shared out by hand; absent where that is not needed or does not help.
+    /// Shared out as `c10k run` does it by itself where its plan says `many_processes`; absent where that is not needed or
+    /// does not help.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) shared_out: Option<Processes>,
+    pub(super) in_processes: Option<Processes>,
+    /// Shared out by hand over the fewest processes; absent where that is not needed or does not help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) by_hand: Option<Processes>,
     /// What stops it, the first to be met first.
     pub(super) limits: Vec<LimitHit>,
     /// How many it serves at a time, where it says so of itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) serves_at_most: Option<u64>,
-}
-
-/// Processes of both sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Processes {
-    /// `c10k serve MODEL --processes`.
-    pub(super) server: u64,
-    /// `c10k-load --processes`, which it chooses itself.
-    pub(super) generator: u64,
 }
 
 /// One for each model, in report order. Limits are read once, for all of them.
@@ -50,8 +45,13 @@ pub(super) fn of_all(
     let without_ring = now.without_ring();
     let answer = |model: &Model| {
         let ring = without_ring.clone().filter(|_| ON_IO_URING.contains(&model.runtime.as_str()));
-        let cell =
-            Cell { model, connections, workers: model.workers_on(server_cpus), generator_threads };
+        let cell = Cell {
+            model,
+            connections,
+            workers: model.workers_on(server_cpus),
+            generator_threads,
+            of_run: Processes::of_run(connections),
+        };
         cell.answer(ring, &|need| now.hits(need))
     };
     registry.models.iter().map(answer).collect()
@@ -63,25 +63,29 @@ struct Cell<'a> {
     connections: u64,
     workers: Option<u64>,
     generator_threads: usize,
+    /// What a run would take.
+    of_run: Processes,
 }
 
 impl Cell<'_> {
     /// `hits` says which limits a need meets.
     fn answer(&self, ring: Option<LimitHit>, hits: &dyn Fn(&Need) -> Vec<LimitHit>) -> Answer {
-        let whole =
-            need::of_cell(self.model, self.connections, self.workers, self.generator_threads);
+        let whole = self.need(Processes::ONE);
         let mut limits: Vec<LimitHit> = ring.into_iter().collect();
         // Without its ring no number of processes helps.
         let helpless = !limits.is_empty();
         limits.extend(hits(&whole));
         let can = limits.is_empty();
-        let shared_out = if can || helpless { None } else { self.share(&whole, hits) };
+        let fits = |processes: &Processes| hits(&self.need(*processes)).is_empty();
+        let worth = !can && !helpless;
+        let of_run = Some(self.of_run).filter(|_| worth && self.model.event_driven);
         let most = self.model.serves_at_most(self.workers);
         Answer {
             model: self.model.name.clone(),
             connections: self.connections,
             can,
-            shared_out,
+            in_processes: of_run.filter(fits),
+            by_hand: if worth { self.share(&whole, hits) } else { None },
             limits,
             serves_at_most: most.filter(|most| *most < self.connections),
         }
@@ -100,30 +104,12 @@ impl Cell<'_> {
         let most = if self.model.event_driven { SERVER_PROCESSES_MOST } else { 1 };
         (1..=most)
             .map(|server| Processes { server, generator })
-            .find(|processes| hits(&self.shared(whole, *processes)).is_empty())
+            .find(|processes| hits(&self.need(*processes)).is_empty())
     }
 
-    /// What it takes when both sides are shared out. A parent of several holds nothing but itself.
-    fn shared(&self, whole: &Need, Processes { server, generator }: Processes) -> Need {
-        // The kernel deals connections by a hash: a tenth of the room is for those who get more than their share.
-        let uneven = |count: u64| match server {
-            1 => count,
-            _ => count.div_ceil(server).saturating_mul(10).div_ceil(9),
-        };
-        let own = uneven(self.connections);
-        let one = need::of_cell(self.model, own, self.workers, self.generator_threads);
-        let parents = u64::from(server > 1) + u64::from(generator > 1);
-        Need {
-            generator_descriptors: self.connections.div_ceil(generator) + DESCRIPTORS_OF_A_PROCESS,
-            server_descriptors: one.server_descriptors,
-            processes: whole.processes.saturating_add(server - 1 + generator - 1 + parents),
-            threads: whole
-                .threads
-                .saturating_add(self.workers.unwrap_or(1) * (server - 1) + generator - 1),
-            maps: one.maps,
-            accept_queue: one.accept_queue,
-            ..*whole
-        }
+    fn need(&self, processes: Processes) -> Need {
+        let Self { model, connections, workers, generator_threads, .. } = *self;
+        need::of_cell(model, connections, workers, processes, generator_threads)
     }
 }
 
@@ -151,8 +137,14 @@ mod tests {
     fn answer(model: &str, connections: u64, ring: Option<LimitHit>) -> Answer {
         let registry = Registry::embedded();
         let model = registry.get(model).unwrap();
-        let cell = Cell { model, connections, workers: model.workers_on(1), generator_threads: 1 };
-        cell.answer(ring, &machine(20_000, 65_530))
+        cell(model, connections).answer(ring, &machine(20_000, 65_530))
+    }
+
+    /// Its run takes five processes of a server and four of the generator.
+    fn cell(model: &Model, connections: u64) -> Cell<'_> {
+        let of_run = Processes { server: 5, generator: 4 };
+        let workers = model.workers_on(1);
+        Cell { model, connections, workers, generator_threads: 1, of_run }
     }
 
     #[test]
@@ -160,30 +152,39 @@ mod tests {
         let many = answer("mio-loop", 50_000, None);
         assert!(!many.can && many.limits[0].limit == "nofile");
         // 19,936 a process, of which a tenth is for uneven hashing; 19,900 for the generator.
-        assert_eq!(many.shared_out, Some(Processes { server: 3, generator: 3 }));
+        assert_eq!(many.by_hand, Some(Processes { server: 3, generator: 3 }));
+        assert_eq!(
+            many.in_processes,
+            Some(Processes { server: 5, generator: 4 }),
+            "as its run does"
+        );
         let few = answer("mio-loop", 10_000, None);
-        assert!(few.can && few.shared_out.is_none());
+        assert!(few.can && few.in_processes.is_none() && few.by_hand.is_none());
+        let more = answer("mio-loop", 200_000, None);
+        assert!(more.in_processes.is_none(), "five do not hold them: {more:?}");
+        assert!(more.by_hand.is_some_and(|processes| processes.server > 5), "{more:?}");
     }
 
     #[test]
     fn what_forks_by_its_nature_needs_help_for_the_generator_alone() {
         let forked = answer("process-per-connection", 25_000, None);
-        assert_eq!(forked.shared_out, Some(Processes { server: 1, generator: 2 }));
+        assert_eq!(forked.by_hand, Some(Processes { server: 1, generator: 2 }));
+        assert_eq!(forked.in_processes, None, "a run starts one generator for it");
         let threads = answer("thread-per-connection", 25_000, None);
-        assert!(!threads.can && threads.shared_out.is_none());
+        assert!(!threads.can && threads.by_hand.is_none());
         assert_eq!(threads.limits.len(), 2, "descriptors first, then maps: {threads:?}");
     }
 
     #[test]
     fn maps_are_shared_out_as_descriptors_are() {
-        let cell = |hits: &dyn Fn(&Need) -> Vec<LimitHit>| {
+        let answer = |hits: &dyn Fn(&Need) -> Vec<LimitHit>| {
             let registry = Registry::embedded();
-            let model = registry.get("coroutines").unwrap();
-            let cell = Cell { model, connections: 60_000, workers: Some(1), generator_threads: 1 };
-            cell.answer(None, hits).shared_out
+            cell(registry.get("coroutines").unwrap(), 60_000).answer(None, hits)
         };
-        assert_eq!(cell(&machine(100_000, 65_530)), Some(Processes { server: 3, generator: 1 }));
-        assert_eq!(cell(&machine(100_000, 200_000)), None, "nothing stops it as it is");
+        let stopped = answer(&machine(100_000, 65_530));
+        assert_eq!(stopped.by_hand, Some(Processes { server: 3, generator: 1 }));
+        assert!(stopped.in_processes.is_some(), "{stopped:?}");
+        assert!(answer(&machine(100_000, 200_000)).can, "nothing stops it as it is");
     }
 
     #[test]
@@ -197,6 +198,6 @@ mod tests {
         };
         let refused = answer("monoio-cores", 50_000, Some(ring));
         assert_eq!(refused.limits[0].limit, "io_uring");
-        assert!(!refused.can && refused.shared_out.is_none());
+        assert!(!refused.can && refused.in_processes.is_none() && refused.by_hand.is_none());
     }
 }

@@ -4,7 +4,8 @@ use comfy_table::ContentArrangement;
 use measure::limits::Limit;
 
 use super::Findings;
-use super::answers::{Answer, Processes};
+use super::answers::Answer;
+use crate::need::Processes;
 use crate::summary::table;
 
 /// Columns of a page.
@@ -72,10 +73,12 @@ fn answers_text(answers: &[Answer]) -> String {
         let limit = answer.limits.first().map(|hit| hit.limit.clone());
         let declared =
             answer.serves_at_most.map(|most| format!("serves {most} at a time, the others wait"));
-        let notes: Vec<String> =
-            [limit, answer.shared_out.map(how), declared].into_iter().flatten().collect();
-        rows.add_row([answer.model.as_str(), verdict(answer), &notes.join("; ")]);
+        let by_hand = answer.by_hand.filter(|_| answer.in_processes.is_none()).map(how);
+        let notes: Vec<String> = [limit, by_hand, declared].into_iter().flatten().collect();
+        rows.add_row([answer.model.as_str(), &verdict(answer), &notes.join("; ")]);
     }
+    let shares =
+        if answers.iter().any(|answer| answer.in_processes.is_some()) { SHARES } else { "" };
     let mut hits: Vec<_> = answers.iter().filter_map(|answer| answer.limits.first()).collect();
     hits.sort_by_key(|hit| (hit.limit.as_str(), std::cmp::Reverse(hit.need)));
     hits.dedup_by_key(|hit| hit.limit.as_str());
@@ -83,18 +86,28 @@ fn answers_text(answers: &[Answer]) -> String {
         let lines = wrap(&format!("{}: {}", hit.limit, hit.message), WIDTH - 4);
         format!("\n  {}\n{}", lines.join("\n    "), lift_text(&hit.remedy))
     });
-    format!("\n{} connections\n{rows}\n{}", first.connections, hits.collect::<String>())
+    format!("\n{} connections\n{rows}\n{shares}{}", first.connections, hits.collect::<String>())
 }
 
-fn verdict(answer: &Answer) -> &'static str {
-    match (answer.can, answer.shared_out) {
-        (true, _) => "yes",
-        (false, Some(_)) => "in processes",
-        (false, None) => "no",
+/// Which plans share out.
+const SHARES: &str = "
+  in processes: as c10k run shares connections out where its plan says many_processes,
+    so in --experiments wall; by hand: give serve and c10k-load --processes
+";
+
+fn verdict(answer: &Answer) -> String {
+    match (answer.can, answer.in_processes, answer.by_hand) {
+        (true, ..) => "yes".to_owned(),
+        (_, Some(Processes { server: 1, generator }), _) => {
+            format!("yes, from {generator} processes")
+        }
+        (_, Some(processes), _) => format!("yes, in {} processes", processes.server),
+        (_, None, Some(_)) => "by hand".to_owned(),
+        (_, None, None) => "no".to_owned(),
     }
 }
 
-/// What to give both sides by hand, since a run starts one process of each.
+/// What to give both sides by hand, where a run does not do it.
 fn how(processes: Processes) -> String {
     let of = |program: &str, count: u64| match count {
         1 => None,
@@ -168,25 +181,29 @@ mod tests {
 
     #[test]
     fn each_model_has_a_line_and_each_first_limit_one_remedy() {
-        let answer = |model: &str, limits: Vec<LimitHit>, shared_out| Answer {
+        let answer = |model: &str, limits: Vec<LimitHit>, in_processes, by_hand| Answer {
             model: model.into(),
             connections: 50,
             can: limits.is_empty(),
-            shared_out,
+            in_processes,
+            by_hand,
             limits,
             serves_at_most: None,
         };
-        let processes = Processes { server: 3, generator: 1 };
+        let processes = |server| Some(Processes { server, generator: 1 });
         let text = answers_text(&[
-            answer("loop", vec![hit("nofile", 50)], Some(processes)),
-            answer("threads", vec![hit("nofile", 90), hit("maps", 9)], None),
-            answer("tasks", Vec::new(), None),
+            answer("loop", vec![hit("nofile", 50)], processes(7), processes(3)),
+            answer("select", vec![hit("nofile", 50)], None, processes(3)),
+            answer("threads", vec![hit("nofile", 90), hit("maps", 9)], None, None),
+            answer("tasks", Vec::new(), None, None),
         ]);
         let line = |model: &str| {
             text.lines().find(|line| line.trim_start().starts_with(model)).unwrap().to_owned()
         };
+        assert!(line("loop").contains(" yes, in 7 processes ") && text.contains("many_processes"));
+        assert!(!line("loop").contains("--processes"), "one number is enough: {text}");
         assert!(
-            line("loop").contains("in processes") && line("loop").contains("serve --processes 3")
+            line("select").contains("by hand") && line("select").contains("serve --processes 3")
         );
         assert!(line("threads").contains(" no ") && line("tasks").contains(" yes "));
         assert!(text.contains("nofile: needs 90") && text.contains("lift: lift-nofile 90"));

@@ -1,5 +1,6 @@
 //! The numbers behind the limits, read once.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +14,8 @@ use crate::root::{Root, Writing};
 pub(super) const RESERVED_PIDS: u64 = 300;
 /// What `kernel.pid_max` cannot exceed on 64 bits (`PID_MAX_LIMIT` of include/linux/threads.h).
 pub(super) const PIDS_MOST: u64 = 4_194_304;
+/// The PID namespace that the machine booted with (`PROC_PID_INIT_INO` of `include/linux/proc_ns.h`).
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 /// Ports 1024 to 65535.
 pub(super) const WIDEST_PORT_RANGE: u64 = 64_512;
 /// Kernel parameters of which each network namespace has its own.
@@ -55,6 +58,9 @@ pub(super) struct Facts {
     pub(super) file_max: Option<u64>,
     pub(super) files_now: Option<u64>,
     pub(super) pid_max: Option<u64>,
+    /// From Linux 6.14 on each PID namespace has a `kernel.pid_max` of its own, below those above it, which it cannot see.
+    /// Its name, where it is not the machine's first.
+    pub(super) pid_namespace: Option<OsString>,
     pub(super) threads_max: Option<u64>,
     pub(super) tasks_now: Option<u64>,
     pub(super) max_map_count: Option<u64>,
@@ -120,6 +126,9 @@ impl Facts {
         let files = root.word("/proc/sys/fs/file-nr");
         self.files_now = files.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
         self.pid_max = root.number("/proc/sys/kernel/pid_max");
+        let namespace = fs::read_link(root.path("/proc/self/ns/pid")).ok();
+        self.pid_namespace =
+            namespace.map(OsString::from).filter(|name| name != FIRST_PID_NAMESPACE);
         self.threads_max = root.number("/proc/sys/kernel/threads-max");
         // `0.08 0.10 0.09 2/88 8652`: running, and all there are.
         let load = root.word("/proc/loadavg");

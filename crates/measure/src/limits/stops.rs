@@ -123,7 +123,13 @@ pub(super) fn pid_max(facts: &Facts) -> Limit {
     let value = facts.pid_max.map(|max| in_use(facts, max));
     let usable = facts.pid_max.map(|max| max.saturating_sub(RESERVED_PIDS));
     let remedy = facts.lift(name, facts.pid_max, PIDS_MOST);
-    limit(name, value, stop_at(TASKS_OF_ALL, usable), remedy)
+    let mut caps = stop_at(TASKS_OF_ALL, usable);
+    if facts.pid_namespace.is_some() {
+        caps.push_str(
+            ", or sooner: outside this PID namespace less may be allowed, which it cannot see",
+        );
+    }
+    limit(name, value, caps, remedy)
 }
 
 fn in_use(facts: &Facts, max: u64) -> String {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::run::{Cell, Run};
+use crate::{Machine, Outcome, Trial};
 
 /// Something that the two sides do not have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -46,6 +47,9 @@ const CHANGING: [&str; 6] =
 
 const UNKNOWN: &str = "not recorded";
 
+/// Times of work that lie closer than that are one time, rounded to whole iterations.
+const ROUNDING: f64 = 1e-3;
+
 /// A setting that is absent was not given, which is a setting too.
 const UNSET: &str = "not set";
 
@@ -65,8 +69,13 @@ pub fn differences(
     let (mut changed, mut differing): (Vec<_>, Vec<_>) =
         shaping.into_iter().partition(|found| found.first == UNKNOWN || found.second == UNKNOWN);
     changed.extend(apart(&of(first, &CHANGING), &of(second, &CHANGING), UNKNOWN));
-    let settings = cells.iter().flat_map(|(a, b)| apart(&settings(a), &settings(b), UNSET));
-    let mut settings: Vec<Differing> = settings.collect();
+    let asked = cells.iter().flat_map(|(a, b)| {
+        let (Some(a), Some(b)) = (tried(a), tried(b)) else { return Vec::new() };
+        let mut found = apart(&settings(a), &settings(b), UNSET);
+        found.retain(|one| !same_work(one, [&first.machine, &second.machine]));
+        found
+    });
+    let mut settings: Vec<Differing> = asked.collect();
     settings.sort();
     settings.dedup();
     differing.extend(settings);
@@ -103,10 +112,34 @@ fn apart(first: &Fields, second: &Fields, absent: &str) -> Vec<Differing> {
     found.filter(|found| found.first != found.second).collect()
 }
 
-/// What contestant and generator were told.
-fn settings(cell: &Cell<'_>) -> Fields {
-    let Some(trial) = cell.finals().first().copied() else { return Fields::new() };
-    let told = serde_json::to_value(&trial.settings).unwrap_or_default();
-    let pace = serde_json::to_value(&trial.pace).unwrap_or_default();
-    fields("settings", &told).into_iter().chain(fields("pace", &pace)).collect()
+/// A trial that speaks for the cell's settings: what was refused was not told all of them, and has no figures to compare.
+fn tried<'run>(cell: &Cell<'run>) -> Option<&'run Trial> {
+    cell.finals().into_iter().find(|trial| trial.outcome != Outcome::Limit)
+}
+
+/// What was asked of contestant and generator. How many iterations a nanosecond of work is, and what rate a share of a
+/// ceiling, each run finds out for itself: two runs that asked for the same differ in those.
+fn settings(trial: &Trial) -> Fields {
+    let (mut told, mut pace) = (trial.settings.clone(), trial.pace.clone());
+    if told.burn_ns.is_some() {
+        told.burn = None;
+    }
+    if trial.offered_ceiling_percent.is_some() {
+        pace.rate = None;
+    }
+    let told = serde_json::to_value(&told).unwrap_or_default();
+    let pace = serde_json::to_value(&pace).unwrap_or_default();
+    let share = serde_json::to_value(trial.offered_ceiling_percent).unwrap_or_default();
+    let all = [("settings", told), ("pace", pace), ("pace percent of the ceiling", share)];
+    all.iter().flat_map(|(name, value)| fields(name, value)).collect()
+}
+
+/// Whether these are two paths that compute for as long, each by the iterations of its own run.
+fn same_work(found: &Differing, machines: [&Machine; 2]) -> bool {
+    let time_ms = |path: &str, machine: &Machine| {
+        let iterations: f64 = path.strip_prefix("/compute/")?.parse().ok()?;
+        Some(iterations / machine.compute_iterations_per_ms?)
+    };
+    let times = time_ms(&found.first, machines[0]).zip(time_ms(&found.second, machines[1]));
+    times.is_some_and(|(first, second)| (first / second - 1.0).abs() < ROUNDING)
 }

@@ -3,7 +3,7 @@
 use super::figures::{Figures, Found};
 use super::metric::{Better, Metric, metric};
 use crate::run::Cell;
-use crate::stats::{Line, float, line, ratio_of_slopes};
+use crate::stats::{FEWEST_PAIRS, Line, float, line, ratio_of_slopes};
 
 /// The slope as a figure: it has no trial of its own, so none has a value.
 pub(super) static MEMORY: Metric = Metric {
@@ -35,6 +35,10 @@ pub(super) fn slope(cells: &[&Cell<'_>]) -> Result<Line, String> {
 
 /// The ratio of two slopes.
 pub(super) fn found(first: &Line, second: &Line) -> Found {
+    let points = first.points.min(second.points);
+    if points < FEWEST_PAIRS {
+        return Found::Nothing(format!("{points} trials, and an interval needs {FEWEST_PAIRS}"));
+    }
     match ratio_of_slopes(first, second) {
         Some(ratio) => Found::Ratio(ratio),
         None => Found::Nothing("memory does not surely grow with connections".to_owned()),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::machine::{ContestantRecord, Machine};
 use crate::run::Run;
-use crate::trial::{Flag, Latency, Outcome, Server, Settings, Trial, twin_of};
+use crate::trial::{Flag, Latency, Outcome, Pace, Server, Settings, Trial, twin_of};
 
 /// Noise of half a per cent that differs from trial to trial, and never twice in the same way.
 fn noise(model: &str, variant: &str, repeat: u32) -> f64 {
@@ -170,6 +170,44 @@ fn a_burn_is_found_within_a_run_and_a_twin_is_not() {
 }
 
 #[test]
+fn what_each_run_calibrates_for_itself_is_not_held_against_it() {
+    let mut first = run(6, &[("a", "default", 1.0)]);
+    first.machine.compute_iterations_per_ms = Some(500_000.0);
+    for trial in &mut first.trials {
+        trial.settings.burn_ns = Some(20_000);
+        trial.settings.burn = Some(10_000);
+        trial.settings.path = Some("/compute/500000".into());
+        trial.pace.rate = Some(1_000.0);
+        trial.offered_ceiling_percent = Some(25.0);
+    }
+    let mut second = first.clone();
+    second.machine.compute_iterations_per_ms = Some(510_000.0);
+    for trial in &mut second.trials {
+        trial.settings.burn = Some(10_200);
+        trial.settings.path = Some("/compute/510000".into());
+        trial.pace.rate = Some(1_050.0);
+    }
+    assert_eq!(compare(Sides::Runs(&first, &second)).differing, []);
+    // Refused for want of a ceiling, and so told nothing.
+    let refused = second.trials.iter().cloned().map(|mut trial| {
+        (trial.outcome, trial.pace, trial.offered_ceiling_percent) =
+            (Outcome::Limit, Pace { kind: "poisson".into(), rate: None }, None);
+        trial
+    });
+    let refused = Run { trials: refused.collect(), ..second.clone() };
+    assert_eq!(compare(Sides::Runs(&first, &refused)).differing, []);
+
+    for trial in &mut second.trials {
+        trial.settings.burn_ns = Some(21_000);
+        trial.settings.path = Some("/compute/520000".into());
+        trial.offered_ceiling_percent = Some(50.0);
+    }
+    let differing = compare(Sides::Runs(&first, &second)).differing;
+    let named: Vec<&str> = differing.iter().map(|one| one.what.as_str()).collect();
+    assert_eq!(named, ["pace percent of the ceiling", "settings burn_ns", "settings path"]);
+}
+
+#[test]
 fn machines_and_settings_that_differ_are_named_and_sources_are_not_held_against_a_run() {
     let first = run(6, &[("a", "default", 1.0)]);
     let mut second = first.clone();
@@ -264,5 +302,10 @@ fn memory_per_connection_is_the_slope_over_several_numbers_of_connections() {
     assert!(ratio.low > 1.19 && ratio.high < 1.21 && ratio.pairs == 9, "{ratio:?}");
     assert!(memory.first.is_some_and(|slope| (slope - 10_000.0).abs() < 1.0), "{memory:?}");
     let flat = compare(Sides::Runs(&with(0), &with(12_000)));
-    assert_eq!(row(&flat, "memory", "a").direction, Direction::NotCompared);
+    let why = |comparison: &Comparison| row(comparison, "memory", "a").why.clone().unwrap();
+    assert!(why(&flat).contains("does not surely grow"), "{}", why(&flat));
+    let mut few = with(12_000);
+    few.trials.retain(|trial| trial.repeat == 1);
+    let few = compare(Sides::Runs(&with(10_000), &few));
+    assert_eq!(why(&few), "3 trials, and an interval needs 6");
 }

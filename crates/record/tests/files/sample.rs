@@ -34,6 +34,7 @@ pub(crate) fn full_trial() -> Trial {
         outcome_detail: Some("128 of 10000 connections were served".into()),
         flags: vec![Flag::GeneratorBound, Flag::Noisy],
         pace: Pace { kind: "poisson".into(), rate: Some(1e4) },
+        offered_ceiling_percent: Some(50.0),
         duration_s: Some(3.000_1),
         requests: Some(30_001),
         requests_per_s: Some(10_000.1),
@@ -87,6 +88,7 @@ pub(crate) fn full_trial() -> Trial {
             steal_share: Some(0.02),
             other_cpu_share: Some(0.2),
             probe_ratio: Some(1.04),
+            server_cpu_khz: Some(3_400_000),
             observation_cpu_ns: Some(9),
         },
         checks: Checks {

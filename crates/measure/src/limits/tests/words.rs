@@ -6,6 +6,17 @@ use crate::root::Writing;
 use crate::root::fake::Machine;
 
 #[test]
+fn a_pid_namespace_says_that_it_does_not_see_what_holds_outside() {
+    let of = |namespace: &str| {
+        let machine = machine().with("/proc/self/ns/user", "");
+        std::os::unix::fs::symlink(namespace, machine.root().path("/proc/self/ns/pid")).unwrap();
+        listed(&machine, "kernel.pid_max").caps
+    };
+    assert!(of("pid:[4026532190]").contains("outside this PID namespace"));
+    assert!(!of("pid:[4026531836]").contains("namespace"), "the first one has nothing outside");
+}
+
+#[test]
 fn each_limit_says_what_it_caps_in_plain_words() {
     let machine = machine();
     assert_eq!(
