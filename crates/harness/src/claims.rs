@@ -18,10 +18,13 @@ mod table;
 mod tests;
 mod words;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use record::claims::{LabLine, Verdicts};
+use record::claims::{CLAIMS, LabLine, Verdicts};
 use record::run::{Run, Timestamp, utc};
+
+pub(crate) use self::laboratory::Interrupted;
 
 use self::criterion::{Book, Test};
 use self::evidence::Evidence;
@@ -44,6 +47,27 @@ pub struct Asked {
 pub fn list() -> Exit {
     table::list(&Book::embedded());
     Exit::Done
+}
+
+/// Prints the verdicts as a table.
+pub(crate) fn print(verdicts: &Verdicts) {
+    table::print(verdicts);
+}
+
+/// The experiments that the claims are judged by.
+#[must_use]
+pub fn experiments() -> BTreeSet<String> {
+    let tests = Book::embedded().claims.into_iter().flat_map(|claim| claim.tests);
+    tests.flat_map(|test| test.experiment.into_iter().chain(test.also)).collect()
+}
+
+/// Judges the claims by the run that has just been measured in a folder, and records the verdicts, once.
+pub(crate) fn at_end(folder: &Path, binaries: &Path) -> anyhow::Result<()> {
+    if folder.join(CLAIMS).exists() {
+        return Ok(());
+    }
+    let lab = laboratory::run(binaries)?;
+    Ok(of(&Run::read(folder)?, &lab).write(folder)?)
 }
 
 /// Judges the claims by the run in a folder, records the verdicts where there are none, and prints them.

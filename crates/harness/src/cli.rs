@@ -87,6 +87,7 @@ Examples:
   c10k run --models mio-loop,tokio-tasks          two of them
   c10k run --services echo,http --connections 1,100,1000,10000 --repeats 1
   c10k run --profile standard --seed 42           the run to quote
+  c10k run --experiments claims                   what others claim, put to the test
   c10k run --resume                               go on with the newest unfinished run
 
 Profiles:
@@ -115,7 +116,8 @@ pub(crate) struct RunArgs {
     /// Models to measure [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) models: Option<Vec<String>>,
-    /// Experiments of the plan to measure [default: all; the sweep alone with --services or --connections]
+    /// Experiments of the plan to measure; `claims` are all that a claim is judged by, and the verdicts [default: all; the
+    /// sweep alone with --services or --connections]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) experiments: Option<Vec<String>>,
     /// Services to load

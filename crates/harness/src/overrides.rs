@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::claims;
 use crate::exit::UsageError;
 use crate::order;
-use crate::plan::{Experiment, Plan, Service};
+use crate::plan::{Experiment, FULL, Plan, Service};
 use crate::registry::Registry;
 
 /// The experiment that `--connections` and `--services` mean when no other is named.
 const SWEEP: &str = "sweep";
+
+/// Among the experiments: all that the claims are judged by.
+const CLAIMS: &str = "claims";
 
 /// What the command line changes in a plan; absent leaves the plan's own value.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +86,7 @@ impl Overrides {
     /// Named experiments are kept; else `--connections` or `--services` mean the sweep, as far as the plan has one.
     fn choose_experiments(&self, plan: &mut Plan) -> Result<(), UsageError> {
         if let Some(wanted) = &self.experiments {
+            let wanted = &with_those_of_claims(wanted, plan)?;
             for name in wanted {
                 if !plan.experiments.iter().any(|experiment| &experiment.name == name) {
                     let lacking = lacking(name, plan)?;
@@ -97,6 +102,25 @@ impl Overrides {
         }
         Ok(())
     }
+}
+
+/// `claims` stands for each experiment that a claim is judged by, as `standard` has it, or `full` with more of it. Echo
+/// decides none.
+fn with_those_of_claims(wanted: &[String], plan: &mut Plan) -> Result<Vec<String>, UsageError> {
+    if !wanted.iter().any(|name| name == CLAIMS) {
+        return Ok(wanted.to_vec());
+    }
+    plan.claims = true;
+    let needed = claims::experiments();
+    let mut whole = match plan.profile.as_str() {
+        FULL => plan.experiments.clone(),
+        _ => Plan::profile("standard")?.experiments,
+    };
+    whole.retain(|entry| needed.contains(&entry.name) && entry.services.contains(&Service::Http));
+    plan.experiments.retain(|entry| !needed.contains(&entry.name));
+    plan.experiments.extend(whole);
+    let named = wanted.iter().filter(|name| *name != CLAIMS).cloned();
+    Ok(needed.iter().cloned().chain(named).collect())
 }
 
 /// An entry may have fewer repeats for some of an experiment's cells. Where an option gives both entries the same cell,
@@ -115,7 +139,8 @@ fn leave_to_the_first(experiments: &mut Vec<Experiment>) {
 fn lacking(name: &str, plan: &Plan) -> Result<Vec<Experiment>, UsageError> {
     let standard = Plan::profile("standard")?.experiments;
     let known = |experiment: &Experiment| experiment.name.clone();
-    let names: BTreeSet<String> = plan.experiments.iter().chain(&standard).map(known).collect();
+    let mut names: BTreeSet<String> = plan.experiments.iter().chain(&standard).map(known).collect();
+    names.insert(CLAIMS.into());
     let found: Vec<Experiment> =
         standard.into_iter().filter(|experiment| experiment.name == name).collect();
     if found.is_empty() {

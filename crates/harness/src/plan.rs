@@ -26,7 +26,7 @@ const PROFILES: [(&str, &str); 4] = [
 ];
 
 /// The profile that has all of `standard`, and more.
-const FULL: &str = "full";
+pub(crate) const FULL: &str = "full";
 
 /// What is measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Plan {
     /// Decides the order of the trials; drawn once when absent, and written down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Whether the run ends by judging what others claim, the laboratory included.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub claims: bool,
     /// Names of the models, in report order; empty means all.
     #[serde(default)]
     pub models: Vec<String>,

@@ -1,18 +1,22 @@
 //! A run: build, prepare, measure trial after trial, keep each at once, say what came of it.
 
+mod ending;
+mod resuming;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use measure::cpus;
-use record::run::{Run, RunWriter, Timestamp, newest_unfinished, run_name};
+use record::run::{Run, RunWriter, Timestamp, run_name};
 use record::trial::{Outcome, Trial};
 use record::{Conformance, Conforms, Flag, Key};
 
+use self::resuming::{resume, resumed};
 use crate::attempts::Attempts;
 use crate::calibration::Calibration;
 use crate::estimate;
-use crate::exit::{Exit, UsageError};
+use crate::exit::Exit;
 use crate::interrupt;
 use crate::order::{self, Planned};
 use crate::origin::{self, Origin};
@@ -21,7 +25,6 @@ use crate::plan::{Offer, Plan, Rate};
 use crate::progress::Progress;
 use crate::registry::{PanicLoses, Registry};
 use crate::settings;
-use crate::summary;
 use crate::trial::{self, Setup};
 use crate::verdict::starved_as_declared;
 use crate::verify;
@@ -308,28 +311,6 @@ impl<'a> Session<'a> {
         };
         Ok(settings::open(rate, planned.experiment.arrivals))
     }
-
-    /// Writes the page and prints the summary of all that the run holds.
-    fn end(self, finished: bool) -> anyhow::Result<Exit> {
-        let folder = self.writer.dir().to_path_buf();
-        if finished {
-            self.writer.finish(Timestamp::now())?;
-        } else {
-            drop(self.writer);
-        }
-        let run = pages::read(&folder)?;
-        summary::print(&run);
-        println!("\nthe records are in {}", pages::shown(&folder));
-        if !finished {
-            println!("go on with: c10k run --resume {}", pages::shown(&folder));
-        }
-        let exit = exit(&run, finished, &self.context.registry);
-        if self.context.report && !run.trials.is_empty() {
-            pages::write(&[run], None, &self.context.page)?;
-            println!("the report is at {}", pages::shown(&self.context.page));
-        }
-        Ok(exit)
-    }
 }
 
 /// Attempts that noise may earn over a whole run: a machine that is always noisy is measured as it is, in a quarter more
@@ -337,37 +318,6 @@ impl<'a> Session<'a> {
 fn spare_attempts(trials: usize, retries: u32) -> usize {
     let each = usize::try_from(retries).unwrap_or(usize::MAX);
     (trials / 4).max(each).min(trials.saturating_mul(each))
-}
-
-/// The folder that was named, else that of the newest unfinished run.
-fn resumed(context: &Context, folder: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
-    if let Some(folder) = folder {
-        return Ok(folder.clone());
-    }
-    newest_unfinished(&context.results)?.ok_or_else(|| {
-        let where_to = pages::shown(&context.results);
-        UsageError::new(format!("no unfinished run in `{where_to}`; name its folder")).into()
-    })
-}
-
-fn resume(
-    context: &Context,
-    folder: Option<PathBuf>,
-    origin: &Origin,
-) -> anyhow::Result<(RunWriter, Plan, Run)> {
-    let folder = resumed(context, folder.as_ref())?;
-    let (writer, run) = RunWriter::resume(&folder)?;
-    for warning in &run.warnings {
-        eprintln!("c10k: {warning}");
-    }
-    if run.machine.git_revision.as_deref() != origin.revision() {
-        eprintln!(
-            "c10k: the sources are of another revision than when this run began; a new run would be cleaner"
-        );
-    }
-    let plan = Plan::parse(&run.plan)
-        .with_context(|| format!("failed to read the plan of `{}`", folder.display()))?;
-    Ok((writer, plan, run))
 }
 
 /// Limits that are declared or the machine's are results; a contestant that failed is a failure.

@@ -246,6 +246,32 @@ fn entries_of_an_experiment_share_its_cells_and_none_is_measured_twice() {
 }
 
 #[test]
+fn claims_among_the_experiments_mean_those_that_they_are_judged_by() {
+    let asked = |profile, experiments: &[&str]| {
+        let named = experiments.iter().map(ToString::to_string).collect();
+        applied(profile, &Overrides { experiments: Some(named), ..Overrides::default() })
+    };
+    let plan = asked("quick", &["claims", "storm"]);
+    assert!(plan.claims && !asked("quick", &["storm"]).claims);
+    assert!(Plan::parse(&plan.to_toml().unwrap()).unwrap().claims, "a resumed run knows");
+    let of = |plan: &Plan, name: &str| {
+        let entries = plan.experiments.iter().filter(|entry| entry.name == name);
+        entries.map(|entry| (entry.connections.clone(), entry.repeats)).collect::<Vec<_>>()
+    };
+    let standard = applied("standard", &Overrides::default());
+    for name in ["idle-mass", "wall", "blocking", "fan-out", "faults", "storm"] {
+        assert_eq!(of(&plan, name), of(&standard, name), "{name}");
+    }
+    assert!(of(&plan, "rate").is_empty(), "no claim is judged by it");
+    let sweep = plan.experiments.iter().filter(|entry| entry.name == "sweep");
+    assert!(sweep.clone().count() > 0 && sweep.clone().all(|it| it.services == [Service::Http]));
+    assert!(
+        asked("full", &["claims"]).experiments.len()
+            > asked("quick", &["claims"]).experiments.len()
+    );
+}
+
+#[test]
 fn full_has_every_experiment_of_standard_and_more_connections() {
     let names = |profile| -> BTreeSet<String> {
         applied(profile, &Overrides::default())

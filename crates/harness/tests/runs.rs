@@ -5,6 +5,7 @@
 mod common;
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 
 use common::Suite;
@@ -106,6 +107,63 @@ fn a_resumed_run_measures_what_is_owed_and_nothing_twice() {
     assert_eq!(measured(&whole), planned(&plan));
     assert_eq!(whole.trials.len(), 4);
     assert!(run(&suite.context(), What::Resume(None)).is_err(), "nothing is left to resume");
+}
+
+/// A laboratory beside the contestants, which says that one thing of itself, or does what the script says.
+fn laboratory(suite: &Suite, script: &str) {
+    let program = suite.path("bin/lab");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_run_for_the_claims_ends_with_their_verdicts_and_so_does_a_resumed_one() {
+    let suite = Suite::of(&["behaves"]);
+    laboratory(&suite, "echo '{\"test\":\"race\",\"mechanism\":\"m\",\"variant\":\"yield\"}'");
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.claims = true;
+    let mut context = suite.context();
+    context.report = true;
+    context.page = suite.path("page.html");
+    assert_eq!(run(&context, What::Plan(plan)).unwrap(), Exit::Done);
+    let whole = suite.recorded();
+    let verdicts = whole.claims.unwrap();
+    assert_eq!(verdicts.lab.len(), 1, "the laboratory was run");
+    assert!(!verdicts.claims.is_empty() && whole.finished_at.is_some());
+    let page = std::fs::read_to_string(&context.page).unwrap();
+    assert!(page.contains("id=\"claim-wasted-switches\""), "judged before the page was written");
+
+    // As a kill leaves it between the last trial and the verdicts.
+    for file in ["finished", "claims.json"] {
+        std::fs::remove_file(whole.dir.join(file)).unwrap();
+    }
+    assert_eq!(run(&context, What::Resume(None)).unwrap(), Exit::Done);
+    let resumed = suite.recorded();
+    assert!(resumed.claims.is_some() && resumed.trials.len() == whole.trials.len());
+}
+
+#[test]
+fn a_laboratory_that_fails_costs_the_verdicts_and_not_the_run() {
+    let suite = Suite::of(&["behaves"]);
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.claims = true;
+    laboratory(&suite, "exit 3");
+    let (exit, run) = suite.run(plan);
+    assert_eq!(exit, Exit::Done);
+    assert!(run.claims.is_none() && run.finished_at.is_some());
+}
+
+#[test]
+fn a_laboratory_that_the_user_ends_leaves_a_run_that_goes_on() {
+    let suite = Suite::of(&["behaves"]);
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.claims = true;
+    laboratory(&suite, "kill -INT $$");
+    let (exit, interrupted) = suite.run(plan);
+    assert_eq!((exit, interrupted.finished_at), (Exit::Interrupted, None));
+    laboratory(&suite, "");
+    assert_eq!(run(&suite.context(), What::Resume(None)).unwrap(), Exit::Done);
+    assert!(suite.recorded().claims.is_some());
 }
 
 /// `debug_run` as a process of its own, killed with its contestants when a test fails.

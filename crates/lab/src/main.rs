@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn every_control_comes_out_as_it_must() {
         for test in TESTS {
-            let mut controls = 0;
             for mechanism in test.mechanisms {
+                let mut controls = 0;
                 for line in (mechanism.run)() {
                     controls += usize::from(line.control.is_some());
                     assert_ne!(
@@ -153,8 +153,8 @@ mod tests {
                         mechanism.name
                     );
                 }
+                assert!(controls > 0, "{} {} has no control", test.name, mechanism.name);
             }
-            assert!(controls >= 2, "{} has {controls} controls", test.name);
         }
     }
 }

@@ -130,14 +130,38 @@ fn transfers() -> Vec<LabLine> {
         both.await;
         false
     };
-    let late = async {
-        smol::Timer::after(LONG).await;
-        true
-    };
-    let hung = smol::block_on(executor.run(smol::future::or(ended, late)));
+    let hung = smol::block_on(executor.run(smol::future::or(ended, over(LONG))));
     let right = accounts.iter().all(|account| account.get() == 1_000);
     let line = found("opposite-order", [("hung", yes(hung)), ("sums_wrong", yes(!right))]);
-    vec![line]
+    let hung = transfers_with_locks();
+    vec![line, control(found("opposite-locks", [("hung", yes(hung))]), "must hang", hung)]
+}
+
+/// The control: the same two, each with a lock on either account and a suspension point between; whether they hang.
+fn transfers_with_locks() -> bool {
+    let locks = Rc::new([smol::lock::Mutex::new(()), smol::lock::Mutex::new(())]);
+    let executor = smol::LocalExecutor::new();
+    let transfer = |from: usize| {
+        let locks = Rc::clone(&locks);
+        executor.spawn(async move {
+            let held = locks[from].lock().await;
+            smol::future::yield_now().await;
+            let also = locks[1 - from].lock().await;
+            drop((held, also));
+        })
+    };
+    let both = smol::future::zip(transfer(0), transfer(1));
+    let ended = async {
+        both.await;
+        false
+    };
+    smol::block_on(executor.run(smol::future::or(ended, over(PATIENCE))))
+}
+
+/// True after that time.
+async fn over(time: Duration) -> bool {
+    smol::Timer::after(time).await;
+    true
 }
 
 fn threads(setup: Setup, tell: mpsc::Sender<()>) {

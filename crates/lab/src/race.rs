@@ -15,21 +15,25 @@ use std::thread;
 use corosensei::{Coroutine, CoroutineResult};
 use record::claims::LabLine;
 
-use crate::lines::{control, found};
+use crate::lines::{control, found, yes};
 use crate::{Mechanism, Test, green};
 
 pub(crate) const TEST: Test = Test {
     name: "race",
     about: "Are updates lost by check-then-act: with a yield between, without, and under a lock?",
     mechanisms: &[
-        Mechanism { name: "threads", run: || on(threads, true) },
-        Mechanism { name: "may-one", run: || on_green(1) },
+        Mechanism { name: "threads", run: || with_control(on_several(threads)) },
+        // Many first: in the one process of the test, whoever is first decides how many workers there are.
         Mechanism { name: "may-many", run: || on_green(MANY) },
-        Mechanism { name: "coroutines", run: || on(coroutines, false) },
-        Mechanism { name: "tokio-one", run: || on(tokio_one, true) },
-        Mechanism { name: "tokio-many", run: || on(tokio_many, true) },
-        Mechanism { name: "smol-one", run: || on(|variant| smol_tasks(variant, 1), true) },
-        Mechanism { name: "smol-many", run: || on(|variant| smol_tasks(variant, MANY), true) },
+        Mechanism { name: "may-one", run: || on_green(1) },
+        Mechanism { name: "coroutines", run: || on_one(coroutines) },
+        Mechanism { name: "tokio-one", run: || with_control(on_one(tokio_one)) },
+        Mechanism { name: "tokio-many", run: || with_control(on_several(tokio_many)) },
+        Mechanism { name: "smol-one", run: || with_control(on_one(|it| smol_tasks(it, 1))) },
+        Mechanism {
+            name: "smol-many",
+            run: || with_control(on_several(|it| smol_tasks(it, MANY))),
+        },
     ],
 };
 
@@ -56,29 +60,79 @@ impl Variant {
     }
 }
 
-/// The three variants. Where the yield is not what is asked about, it is the control that must lose.
+/// Goes at what would lose updates if units ran at once: a first one may be over before the second has started.
+const GOES: u32 = 20;
+
+/// Units in their rounds now, and the most there were.
+static INSIDE: AtomicU64 = AtomicU64::new(0);
+static INSIDE_MOST: AtomicU64 = AtomicU64::new(0);
+
+/// A unit in its rounds.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Self {
+        INSIDE_MOST.fetch_max(INSIDE.fetch_add(1, Relaxed) + 1, Relaxed);
+        Self
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Counts what one go loses, and whether it does.
 #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "counts of a few million")]
-fn on(run: impl Fn(Variant), yield_is_control: bool) -> Vec<LabLine> {
-    let count = |name, variant: Variant| {
-        COUNTER.store(0, Relaxed);
-        run(variant);
-        let (expected, counted) = (UNITS * variant.rounds(), COUNTER.load(Relaxed));
-        let lost = (expected - counted) as f64;
-        let figures = [("expected", expected as f64), ("counted", counted as f64), ("lost", lost)];
-        let share = ("lost_share", lost / expected as f64);
-        (found(name, figures.into_iter().chain([share])), lost > 0.0)
-    };
-    let (yielding, loses) = count("yield", Variant::Yield);
-    let yielding =
-        if yield_is_control { control(yielding, "must lose updates", loses) } else { yielding };
-    let (without, _) = count("no-yield", Variant::NoYield);
-    let (locked, loses) = count("lock", Variant::Lock);
-    vec![yielding, without, control(locked, "must lose nothing", !loses)]
+fn go(name: &str, variant: Variant, run: impl Fn(Variant)) -> (LabLine, bool) {
+    COUNTER.store(0, Relaxed);
+    run(variant);
+    let (expected, counted) = (UNITS * variant.rounds(), COUNTER.load(Relaxed));
+    let lost = (expected - counted) as f64;
+    let figures = [("expected", expected as f64), ("counted", counted as f64), ("lost", lost)];
+    let share = ("lost_share", lost / expected as f64);
+    (found(name, figures.into_iter().chain([share])), lost > 0.0)
+}
+
+/// The three variants, of what runs on one thread.
+fn on_one(run: impl Fn(Variant)) -> Vec<LabLine> {
+    let (locked, loses) = go("lock", Variant::Lock, &run);
+    vec![
+        go("yield", Variant::Yield, &run).0,
+        go("no-yield", Variant::NoYield, &run).0,
+        control(locked, "must lose nothing", !loses),
+    ]
+}
+
+/// The same of what runs on several threads. That nothing is lost says nothing where no two units were at it at once.
+fn on_several(run: impl Fn(Variant)) -> Vec<LabLine> {
+    let mut lines = on_one(&run);
+    INSIDE_MOST.store(0, Relaxed);
+    for _ in 0..GOES {
+        let (line, loses) = go("no-yield", Variant::NoYield, &run);
+        lines[1] = line;
+        if loses {
+            break;
+        }
+    }
+    let most = INSIDE_MOST.load(Relaxed);
+    let at_once = found("at-once", [("two_at_once", yes(most >= 2))]);
+    lines.push(control(at_once, "must have two units in their rounds at once", most >= 2));
+    lines
+}
+
+/// Where the yield is not what is asked about, it is the control that must lose.
+fn with_control(mut lines: Vec<LabLine>) -> Vec<LabLine> {
+    let loses = lines[0].figures.get("lost").is_some_and(|lost| *lost > 0.0);
+    lines[0] = control(lines[0].clone(), "must lose updates", loses);
+    lines
 }
 
 fn threads(variant: Variant) {
     let lock = Mutex::new(());
     let unit = || {
+        let _inside = Inside::enter();
         for _ in 0..variant.rounds() {
             let held = (variant == Variant::Lock).then(|| lock.lock());
             let seen = COUNTER.load(Relaxed);
@@ -94,12 +148,13 @@ fn threads(variant: Variant) {
 
 fn on_green(workers: usize) -> Vec<LabLine> {
     green::workers(workers);
-    on(green_threads, false)
+    if workers == 1 { on_one(green_threads) } else { on_several(green_threads) }
 }
 
 fn green_threads(variant: Variant) {
     let lock = Arc::new(may::sync::Mutex::new(()));
     let unit = move |lock: Arc<may::sync::Mutex<()>>| {
+        let _inside = Inside::enter();
         for _ in 0..variant.rounds() {
             let held = (variant == Variant::Lock)
                 .then(|| lock.lock().unwrap_or_else(PoisonError::into_inner));
@@ -154,6 +209,7 @@ async fn task<Y: Future<Output = ()>>(
     lock: Arc<smol::lock::Mutex<()>>,
     pause: impl Fn() -> Y,
 ) {
+    let _inside = Inside::enter();
     for _ in 0..variant.rounds() {
         let held = if variant == Variant::Lock { Some(lock.lock().await) } else { None };
         let seen = COUNTER.load(Relaxed);

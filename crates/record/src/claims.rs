@@ -70,6 +70,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All, in the order in which they are counted.
+    pub const ALL: [Self; 4] =
+        [Self::Holds, Self::HoldsOnlyWhen, Self::DoesNotHold, Self::NotTestableHere];
+
     /// As people read it.
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -155,6 +159,12 @@ pub struct LabLine {
 }
 
 impl Verdicts {
+    /// How many claims have that verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.claims.iter().filter(|claim| claim.verdict == verdict).count()
+    }
+
     /// Reads the verdicts of the run in `dir`; `None` where there are none yet.
     pub fn read(dir: &Path) -> io::Result<Option<Self>> {
         match std::fs::read(dir.join(CLAIMS)) {

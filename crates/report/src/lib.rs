@@ -10,6 +10,7 @@ mod baseline;
 mod cells;
 mod charts;
 mod choice;
+mod claims;
 mod conformance;
 mod data;
 mod disturbed;

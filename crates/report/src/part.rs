@@ -7,6 +7,7 @@ use crate::baseline::{self, Baseline};
 use crate::cells::{self, Group};
 use crate::charts::{self, Chart};
 use crate::choice::{self, Choice};
+use crate::claims::{self, Claims};
 use crate::conformance::{self, Conformance};
 use crate::doubts::{self, Doubts};
 use crate::environment::{self, Environment};
@@ -34,6 +35,8 @@ pub(crate) struct Part<'run> {
     pub(crate) baseline: Option<Baseline>,
     /// Cost against lines of code, and the models that are on it.
     pub(crate) effort: Option<(Chart, Vec<Label>)>,
+    /// What the run says of the claims of others.
+    pub(crate) claims: Option<Claims>,
     pub(crate) conformance: Option<Conformance<'run>>,
     pub(crate) sources: Vec<Source<'run>>,
     pub(crate) environment: Environment<'run>,
@@ -82,6 +85,7 @@ impl<'run> Part<'run> {
             experiments,
             baseline: other.map(|other| baseline::baseline(run, &groups, other, &prefix)),
             effort,
+            claims: claims::claims(run, &prefix),
             conformance: conformance::conformance(run, &prefix),
             sources: sources::sources(run, earlier, &groups, &prefix),
             environment: environment::environment(run),

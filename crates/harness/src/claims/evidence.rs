@@ -38,6 +38,8 @@ impl<'a> Evidence<'a> {
             (.., Some(page)) => self.in_pages(test, page),
             _ => of_drivers::find(self.drivers.as_ref(), test),
         };
+        // A quotient of nothing is no figure, and JSON has no such number.
+        found.cases.retain(|case| case.value.is_finite());
         for case in &mut found.cases {
             case.passed = test.passes(case.value);
         }
@@ -60,14 +62,8 @@ impl<'a> Evidence<'a> {
         for line in lines.iter().filter(|line| {
             wanted(&test.variants, &line.variant) && wanted(&test.models, &line.mechanism)
         }) {
-            let unsound =
-                lines.iter().find(|it| it.mechanism == line.mechanism && it.sound == Some(false));
-            if let Some(control) = unsound {
-                let must = control.control.as_deref().unwrap_or_default();
-                found.missing.push(format!(
-                    "{}: its control `{}` {must} and did not",
-                    line.mechanism, control.variant
-                ));
+            if let Some(why) = out_of_control(&lines, &line.mechanism) {
+                found.missing.push(why);
             } else if let Some(value) = line.figures.get(&test.metric) {
                 found.cases.push(CaseFigure {
                     model: line.mechanism.clone(),
@@ -93,19 +89,32 @@ impl<'a> Evidence<'a> {
                 None => figure(model),
                 Some(base) => figure(model).zip(figure(base)).map(|(value, base)| value / base),
             };
-            match value {
-                Some(value) => found.cases.push(CaseFigure {
-                    model: model.clone(),
-                    value,
-                    ..CaseFigure::default()
-                }),
-                None => found
-                    .missing
-                    .push(format!("{model}: the run has no record of its pages, or of those that they are compared with")),
+            if let Some(value) = value {
+                let model = model.clone();
+                found.cases.push(CaseFigure { model, value, ..CaseFigure::default() });
+            } else {
+                let both: Vec<&str> = [Some(model.as_str()), base].into_iter().flatten().collect();
+                found.missing.push(format!(
+                    "the run has no record of the pages of {}: `c10k run --models {}` makes one",
+                    both.join(" or "),
+                    both.join(",")
+                ));
             }
         }
         found
     }
+}
+
+/// Why a mechanism's figures decide nothing: a control that came out wrong, or none at all.
+fn out_of_control(lines: &[&LabLine], mechanism: &str) -> Option<String> {
+    let mut controls =
+        lines.iter().filter(|it| it.mechanism == mechanism && it.control.is_some()).peekable();
+    if controls.peek().is_none() {
+        return Some(format!("{mechanism}: it has no control"));
+    }
+    let unsound = controls.find(|it| it.sound != Some(true))?;
+    let must = unsound.control.as_deref().unwrap_or_default();
+    Some(format!("{mechanism}: its control `{}` {must} and did not", unsound.variant))
 }
 
 fn wanted(names: &[String], name: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use record::claims::{CaseFigure, ClaimRecord, CriterionRecord, Role, Verdict};
 
-use super::criterion::Claim;
+use super::criterion::{Claim, Test};
 use super::evidence::Evidence;
 use super::words;
 
@@ -27,7 +27,7 @@ pub(super) fn judge(claim: &Claim, evidence: &Evidence<'_>) -> ClaimRecord {
             missing: found.missing,
         });
     }
-    drop_uncontrolled(&mut criteria);
+    drop_uncontrolled(&claim.tests, &mut criteria);
     let (verdict, detail) = match obstacle(claim, evidence).or(open) {
         Some(why) => (Verdict::NotTestableHere, Some(why)),
         None => decide(&criteria),
@@ -54,7 +54,11 @@ fn obstacle(claim: &Claim, evidence: &Evidence<'_>) -> Option<String> {
     let cpus = evidence.run.machine.server_cpus.as_deref().map_or(1, count);
     (cpus < claim.server_cpus).then(|| {
         let plural = if cpus == 1 { "" } else { "s" };
-        format!("{cpus} server CPU{plural}, and {} are needed", claim.server_cpus)
+        let needed = claim.server_cpus;
+        format!(
+            "{cpus} server CPU{plural}, and {needed} are needed: a machine with {} CPUs can tell",
+            2 * needed
+        )
     })
 }
 
@@ -67,8 +71,9 @@ fn count(list: &str) -> usize {
     list.split(',').filter_map(range).sum()
 }
 
-/// Whoever fails a control decides nothing, nor does whoever was not put to it.
-fn drop_uncontrolled(criteria: &mut [CriterionRecord]) {
+/// Whoever fails a control decides nothing, nor does whoever was not put to it. The laboratory has its own controls, line
+/// by line, and a page needs none.
+fn drop_uncontrolled(tests: &[Test], criteria: &mut [CriterionRecord]) {
     let is_control = |criterion: &&CriterionRecord| criterion.role == Role::Control;
     let controls: Vec<CriterionRecord> = criteria.iter().filter(is_control).cloned().collect();
     let missed = |model: &str| {
@@ -84,7 +89,11 @@ fn drop_uncontrolled(criteria: &mut [CriterionRecord]) {
             Some(format!("{model} {why} the control: {}", control.demands))
         })
     };
-    for criterion in criteria.iter_mut().filter(|criterion| criterion.role == Role::Claim) {
+    let of_run = tests.iter().map(|test| test.experiment.is_some());
+    for (criterion, _) in criteria.iter_mut().zip(of_run).filter(|(_, of_run)| *of_run) {
+        if criterion.role != Role::Claim {
+            continue;
+        }
         let (cases, missing) = (&mut criterion.cases, &mut criterion.missing);
         cases.retain(|case| match missed(&case.model) {
             None => true,
@@ -129,12 +138,13 @@ fn names(these: &[&CaseFigure], others: &[&CaseFigure]) -> String {
     let has = |cases: &[&CaseFigure], same: &dyn Fn(&CaseFigure) -> bool| {
         cases.iter().any(|case| same(case))
     };
+    let single = these.iter().chain(others).all(|case| case.model == these[0].model);
     let mut names: Vec<String> = Vec::new();
     for case in these {
         let name = if !has(others, &|other| other.model == case.model) {
             case.model.clone()
         } else if !case.at.is_empty() && !has(others, &|other| other.at == case.at) {
-            format!("{} (all)", case.at)
+            if single { case.at.clone() } else { format!("{} (all)", case.at) }
         } else {
             words::place(case)
         };

@@ -29,6 +29,10 @@ pub(super) fn find(run: &Run, test: &Test, experiment: &str) -> Found {
             Aggregate::Largest => measured.largest(&model, &mut found),
         }
     }
+    if found.cases.is_empty() && found.missing.is_empty() {
+        let (models, command) = (test.models.join(", "), measured.how(&[]));
+        found.missing.push(format!("this run measured none of {models}: `{command}`"));
+    }
     found
 }
 
@@ -57,27 +61,39 @@ impl<'a> Cells<'a> {
         self.all.iter().filter(move |cell| cell.model == model && self.wanted(cell))
     }
 
-    /// What measures it at these numbers of connections.
+    /// That it was not measured at these numbers of connections, and what measures it.
     fn command(&self, connections: &[u64]) -> String {
         let experiment = self.experiment;
-        let counts: Vec<String> = connections.iter().map(ToString::to_string).collect();
-        let counts = counts.join(",");
-        let at = if counts.is_empty() { counts.clone() } else { format!(" at {counts}") };
-        // The sweep alone can be had at any number of connections.
-        let option = if counts.is_empty() || experiment != "sweep" {
-            String::new()
-        } else {
-            format!(" --connections {counts}")
-        };
+        let counts = listed(connections);
+        let at = if counts.is_empty() { counts } else { format!(" at {counts}") };
         let variants: Vec<&str> = self.test.variants.iter().map(String::as_str).collect();
         let variants = if variants == [DEFAULT] {
             String::new()
         } else {
             format!(" ({})", variants.join(", "))
         };
-        format!(
-            "this run did not measure {experiment}{variants}{at}: `c10k run --profile standard --experiments {experiment}{option}`"
-        )
+        let workers = match self.test.workers {
+            None => String::new(),
+            Some(1) => " with 1 worker".into(),
+            Some(workers) => format!(" with {workers} workers"),
+        };
+        let how = self.how(connections);
+        format!("this run did not measure {experiment}{variants}{at}{workers}: `{how}`")
+    }
+
+    fn how(&self, connections: &[u64]) -> String {
+        let experiment = self.experiment;
+        // The sweep alone can be had at any number of connections.
+        let option = if connections.is_empty() || experiment != "sweep" {
+            String::new()
+        } else {
+            format!(" --connections {}", listed(connections))
+        };
+        // A loop has a worker for each CPU of its side.
+        let cpus = self.test.workers.map(|each| format!("taskset -c 0-{} ", 2 * each - 1));
+        let cpus = cpus.filter(|_| self.all.iter().any(|cell| cell.experiment == experiment));
+        let cpus = cpus.unwrap_or_default();
+        format!("{cpus}c10k run --profile standard --experiments {experiment}{option}")
     }
 
     fn each(&self, model: &str, found: &mut Found) {
@@ -94,7 +110,9 @@ impl<'a> Cells<'a> {
             let at = at(cell, several);
             let Some(value) = value else {
                 let at = if at.is_empty() { at } else { format!(" at {at}") };
-                found.missing.push(format!("{model}{at}: {}", why_not(cell)));
+                let alone = metric.of(cell).is_some();
+                let why = if alone { "nothing to compare it with".into() } else { why_not(cell) };
+                found.missing.push(format!("{model}{at}: {why}"));
                 continue;
             };
             let unit = if self.test.over.is_some() { "" } else { metric.unit };
@@ -164,11 +182,12 @@ impl<'a> Cells<'a> {
     }
 
     fn largest(&self, model: &str, found: &mut Found) {
-        let mut held: Vec<&Cell<'_>> = self.of(model).filter(|cell| self.holds(cell)).collect();
-        held.sort_by_key(|cell| cell.connections);
-        let most = held.last().map_or(0, |cell| cell.connections);
-        let mut beyond: Vec<&Cell<'_>> =
-            self.of(model).filter(|cell| cell.connections > most && decided(cell)).collect();
+        let held = |cell: &&Cell<'_>| self.holds(cell) == Some(true);
+        let most = self.of(model).filter(held).map(|cell| cell.connections).max().unwrap_or(0);
+        let mut beyond: Vec<&Cell<'_>> = self
+            .of(model)
+            .filter(|cell| cell.connections > most && self.holds(cell) == Some(false))
+            .collect();
         beyond.sort_by_key(|cell| cell.connections);
         if most == 0 && beyond.is_empty() {
             return;
@@ -178,6 +197,18 @@ impl<'a> Cells<'a> {
         // Where nothing stopped it, more may be held: that proves the one bound and leaves the other open.
         let proven = self.test.at_least.is_none_or(|least| value >= least)
             && self.test.at_most.is_none_or(|most| value > most);
+        // Nor is it known whether it holds more where something between could not be compared.
+        let until = stopped.map_or(u64::MAX, |cell| cell.connections);
+        let unknown = |cell: &Cell<'_>| {
+            cell.outcome() == Outcome::Ok && (most + 1..until).contains(&cell.connections)
+        };
+        if !proven && self.of(model).any(unknown) {
+            found.missing.push(format!(
+                "{model}: how fast it is beyond {} has nothing to be compared with: `c10k run --experiments claims`",
+                number(value)
+            ));
+            return;
+        }
         if stopped.is_none() && !proven {
             found.missing.push(format!(
                 "{model} held all of {}, and more were not tried: `c10k run --profile full --experiments wall`",
@@ -187,6 +218,9 @@ impl<'a> Cells<'a> {
         }
         let detail = match stopped {
             None => "more were not tried".into(),
+            Some(cell) if cell.outcome() == Outcome::Ok => {
+                format!("at {}: too slow", number(float(cell.connections)))
+            }
             Some(cell) => format!("at {}: {}", number(float(cell.connections)), why_not(cell)),
         };
         found.cases.push(CaseFigure {
@@ -198,19 +232,25 @@ impl<'a> Cells<'a> {
         });
     }
 
-    fn holds(&self, cell: &Cell<'_>) -> bool {
+    /// Whether the cell's connections are held, and held as fast as they must be; absent where nothing tells.
+    fn holds(&self, cell: &Cell<'_>) -> Option<bool> {
+        match cell.outcome() {
+            Outcome::Ok => {}
+            Outcome::Interrupted => return None,
+            _ => return Some(false),
+        }
+        let Some(times) = self.test.within else { return Some(true) };
         let p99 = |cell: &Cell<'_>| Metric::named("p99_ms").and_then(|metric| metric.of(cell));
-        let slow = self.test.within.is_some_and(|times| {
-            let few = self.all.iter().find(|few| {
-                (few.model, few.experiment, few.variant, few.service, few.connections)
-                    == (cell.model, cell.experiment, cell.variant, cell.service, 100)
-            });
-            // With more active a closed loop's latency grows by itself, whatever the model.
-            let few = few.filter(|few| active(few) == active(cell));
-            few.and_then(p99).zip(p99(cell)).is_some_and(|(few, many)| many > times * few)
-        });
-        cell.outcome() == Outcome::Ok && !slow
+        // With more active a closed loop's latency grows by itself, whatever the model.
+        let few = self.of(cell.model).filter(|few| few.connections == 100);
+        let few = few.filter(|few| active(few) == active(cell));
+        let few = few.min_by_key(|few| few.experiment != cell.experiment)?;
+        Some(p99(cell)? <= times * p99(few)?)
     }
+}
+
+fn listed(counts: &[u64]) -> String {
+    counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// At which load, and in which variant where there are several; an idiom has no load.
@@ -232,10 +272,6 @@ fn at(cell: &Cell<'_>, several: bool) -> String {
 
 fn active(cell: &Cell<'_>) -> Option<u64> {
     cell.finals().first()?.settings.active.or(Some(cell.connections))
-}
-
-fn decided(cell: &Cell<'_>) -> bool {
-    cell.outcome() != Outcome::Interrupted
 }
 
 fn detail(cell: &Cell<'_>) -> Option<String> {

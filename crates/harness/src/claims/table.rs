@@ -30,11 +30,8 @@ pub(super) fn print(verdicts: &Verdicts) {
     for (letter, text) in &verdicts.sources {
         println!("  {letter}  {text}");
     }
-    let count = |verdict| verdicts.claims.iter().filter(|claim| claim.verdict == verdict).count();
-    let all =
-        [Verdict::Holds, Verdict::HoldsOnlyWhen, Verdict::DoesNotHold, Verdict::NotTestableHere];
-    let counts: Vec<String> =
-        all.map(|verdict| format!("{} {}", count(verdict), verdict.words())).into();
+    let counts =
+        Verdict::ALL.map(|verdict| format!("{} {}", verdicts.count(verdict), verdict.words()));
     println!("\n{}", counts.join(", "));
 }
 

@@ -1,5 +1,7 @@
 //! Verdicts over runs that were made up for them.
 
+mod lab;
+
 use record::claims::{ClaimRecord, LabLine, Role, Verdict, Verdicts};
 use record::machine::{ContestantRecord, Machine};
 use record::run::Run;
@@ -9,6 +11,7 @@ use super::criterion::{Book, Claim};
 use super::evidence::Evidence;
 use super::judge::judge;
 use super::of;
+use crate::plan::{Plan, Service};
 use crate::registry::Registry;
 
 /// Every claim that the sources make, by the list that the project began with.
@@ -230,13 +233,20 @@ fn a_loop_that_is_not_frozen_refutes_the_claim_and_noise_decides_nothing() {
 /// The field notes: 16,367 threads, and no more for want of memory mappings.
 #[test]
 fn the_thread_limit_of_a_few_hundred_does_not_hold_where_16_000_are_held() {
-    let at = |connections, outcome| Trial {
-        outcome,
-        outcome_detail: (outcome == Outcome::Limit).then(|| "max_map_count stops at 16,367".into()),
-        ..trial("wall", "default", "thread-per-connection", connections)
+    let at = |connections, outcome| {
+        let mut trial = trial("wall", "default", "thread-per-connection", connections);
+        trial.outcome = outcome;
+        trial.latency_ns = Some(Latency { p99: 3_000_000, ..Latency::default() });
+        trial.settings.active = Some(100);
+        if outcome == Outcome::Limit {
+            trial.outcome_detail = Some("max_map_count stops at 16,367".into());
+        }
+        trial
     };
-    let judged =
-        judged("thread-limit", vec![at(16_000, Outcome::Ok), at(32_000, Outcome::Limit)], &[]);
+    // Its base is of another experiment: a hundred that are all active.
+    let base = Trial { experiment: "sweep".into(), ..at(100, Outcome::Ok) };
+    let whole = vec![base.clone(), at(16_000, Outcome::Ok), at(32_000, Outcome::Limit)];
+    let judged = judged("thread-limit", whole, &[]);
     assert_eq!(judged.verdict, Verdict::DoesNotHold);
     let case = &judged.criteria[0].cases[0];
     assert!((case.value - 16_000.0).abs() < f64::EPSILON, "{case:?}");
@@ -245,6 +255,9 @@ fn the_thread_limit_of_a_few_hundred_does_not_hold_where_16_000_are_held() {
     assert_eq!(verdict("thread-limit", vec![at(100, Outcome::Ok)]).0, Verdict::NotTestableHere);
     let stopped = vec![at(100, Outcome::Ok), at(1_000, Outcome::Limit)];
     assert_eq!(verdict("thread-limit", stopped).0, Verdict::Holds);
+    // How fast 16,000 are cannot be told without the hundred.
+    let alone = vec![at(16_000, Outcome::Ok), at(32_000, Outcome::Limit)];
+    assert_eq!(verdict("thread-limit", alone).0, Verdict::NotTestableHere);
 }
 
 #[test]
@@ -260,10 +273,10 @@ fn a_thread_count_that_is_held_slowly_is_not_held() {
         verdict("thread-limit", vec![at(100, 1, 10), at(1_000, 1, 10)]).0,
         Verdict::DoesNotHold
     );
-    // With ten times as many active, a closed loop's latency grows tenfold by itself.
+    // With ten times as many active, a closed loop's latency grows tenfold by itself: that decides nothing.
     assert_eq!(
         verdict("thread-limit", vec![at(100, 1, 10), at(1_000, 9, 100)]).0,
-        Verdict::DoesNotHold
+        Verdict::NotTestableHere
     );
 }
 
@@ -285,33 +298,30 @@ fn memory_per_connection_is_a_slope_and_is_compared_with_another_models() {
     assert_eq!(judged.verdict, Verdict::NotTestableHere, "the run has no churn");
 }
 
+/// What decides a claim must be in the run that people are told to make.
 #[test]
-fn wasted_switches_hold_for_polling_threads_and_not_for_blocked_ones() {
-    let share =
-        |variant, share| lab("wasted-switches", "threads", variant, ("wasted_share", share));
-    let lines = [
-        share("blocked-on-condition", 0.0),
-        share("blocked-on-socket", 0.01),
-        share("polling", 0.6),
-    ];
-    let claim = judged("wasted-switches", Vec::new(), &lines);
-    assert_eq!(claim.verdict, Verdict::HoldsOnlyWhen);
-    assert!(claim.detail.unwrap().starts_with("for polling"));
-    let unsound = LabLine {
-        control: Some("must waste".into()),
-        sound: Some(false),
-        ..share("all-poll", 0.0)
-    };
-    let claim = judged("wasted-switches", Vec::new(), &[lines.to_vec(), vec![unsound]].concat());
-    assert_eq!(claim.verdict, Verdict::NotTestableHere);
-    assert!(claim.detail.unwrap().contains("its control"));
-}
-
-#[test]
-fn five_calls_on_five_workers_take_one_and_not_five() {
-    let calls = |calls| [lab("executor", "threads", "offload", ("wall_in_calls", calls))];
-    assert_eq!(judged("executor-saves", Vec::new(), &calls(1.02)).verdict, Verdict::Holds);
-    assert_eq!(judged("executor-saves", Vec::new(), &calls(5.0)).verdict, Verdict::DoesNotHold);
+fn standard_measures_every_load_that_decides_a_claim() {
+    let standard = Plan::profile("standard").unwrap();
+    assert!(standard.claims);
+    for claim in Book::embedded().claims {
+        for test in claim.tests.iter().filter(|test| test.role != Role::Figure) {
+            let Some(experiment) = &test.experiment else { continue };
+            let of_variant = |variant: &String, count: Option<&u64>| {
+                standard.experiments.iter().any(|entry| {
+                    entry.name == *experiment
+                        && entry.variant == *variant
+                        && entry.services.contains(&Service::Http)
+                        && count.is_none_or(|count| entry.connections.contains(count))
+                })
+            };
+            for variant in &test.variants {
+                assert!(of_variant(variant, None), "{}: {experiment} {variant}", claim.id);
+                for count in &test.connections {
+                    assert!(of_variant(variant, Some(count)), "{}: {experiment} {count}", claim.id);
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{CONFORMANCE, FINISHED, MACHINE, PLAN, TRIALS, line};
+use crate::claims::CLAIMS;
 use crate::trial::{Key, Trial};
-use crate::{Conformance, Machine};
+use crate::{Conformance, Machine, Verdicts};
 
 /// Unreadable lines that are described one by one; the others are counted.
 const DESCRIBED_LINES_MAX: usize = 20;
@@ -25,6 +26,8 @@ pub struct Run {
     pub plan: String,
     /// What the conformance battery found; absent where it was not run, or its file cannot be read.
     pub conformance: Option<Conformance>,
+    /// What the run says of the claims of others; absent where they were not judged, or the file cannot be read.
+    pub claims: Option<Verdicts>,
     /// Every trial that could be read, in file order, all attempts.
     pub trials: Vec<Trial>,
     /// What could not be read or is doubtful, in plain words.
@@ -53,6 +56,7 @@ impl Run {
                 .push(format!("`{PLAN}` cannot be read: {error}; what was asked is unknown")),
         }
         run.take_conformance();
+        run.take_claims();
         run.finished_at =
             std::fs::read_to_string(dir.join(FINISHED)).ok().map(|text| text.trim().to_owned());
         match std::fs::read(dir.join(TRIALS)) {
@@ -93,6 +97,21 @@ impl Run {
             }
             Err(error) => self.warnings.push(format!(
                 "`{CONFORMANCE}` cannot be read: {error}; whether the models are correct is unknown"
+            )),
+        }
+    }
+
+    fn take_claims(&mut self) {
+        match Verdicts::read(&self.dir) {
+            Ok(None) => {}
+            Ok(Some(verdicts)) => {
+                if let Some(said) = line::other_schema(verdicts.schema) {
+                    self.warnings.push(format!("`{CLAIMS}` was {said}"));
+                }
+                self.claims = Some(verdicts);
+            }
+            Err(error) => self.warnings.push(format!(
+                "`{CLAIMS}` cannot be read: {error}; what the run says of the claims is left out"
             )),
         }
     }

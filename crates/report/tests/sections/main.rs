@@ -4,6 +4,8 @@
 mod fixture;
 #[path = "../html/mod.rs"]
 mod html;
+
+mod claims;
 mod kinds;
 
 use std::io::Read as _;
