@@ -1,12 +1,11 @@
 //! Figures of the verdict that come from other experiments of the same run: latency at half load, capacity, the wall.
 
-use record::Outcome;
 use record::stats::median;
 
 use crate::cells::{Cell, Group};
 use crate::figure::{Figure, figure};
-use crate::format;
 use crate::metric::P99;
+use crate::{format, walls, words};
 
 /// A service level that capacity is measured by.
 const CAPACITY_P99_MS: f64 = 10.0;
@@ -122,25 +121,20 @@ fn capacity(groups: &[Group<'_>], row: &Cell<'_>, service: &str) -> Option<Figur
 }
 
 fn wall(groups: &[Group<'_>], row: &Cell<'_>, service: &str) -> Option<Figure> {
-    let mut steps: Vec<&Cell> =
+    let steps: Vec<&Cell> =
         cells(groups, "wall", service, row.model).map(|(_, cell)| cell).collect();
-    steps.sort_by_key(|cell| cell.connections);
-    let held = steps.iter().take_while(|cell| cell.outcome == Outcome::Ok).count();
-    let first = steps.first()?;
-    let reached = steps.get(held.wrapping_sub(1));
-    let stopped = steps.get(held).map(|cell| {
+    steps.first()?;
+    let (held, stopped) = walls::reached(steps.clone());
+    let title = stopped.map(|cell| {
         let detail = cell.finals.iter().find_map(|trial| trial.outcome_detail.clone());
         let at = format::count(cell.connections);
-        format!("at {at} {}: {}", crate::words::outcome(cell.outcome), detail.unwrap_or_default())
+        format!("at {at} {}: {}", words::outcome(cell.outcome), detail.unwrap_or_default())
     });
     Some(Figure {
-        text: match reached {
-            None => format!("<{}", format::count(first.connections)),
-            Some(cell) if stopped.is_none() => format!("≥{}", format::count(cell.connections)),
-            Some(cell) => format::count(cell.connections),
-        },
-        value: reached.map(|cell| cell.connections.to_string()).unwrap_or_default(),
-        title: stopped.unwrap_or_else(|| "nothing stopped it".into()),
+        text: walls::text(steps.into_iter(), held, stopped),
+        spread: stopped.map(|cell| words::outcome(cell.outcome).to_owned()).unwrap_or_default(),
+        value: held.map(|cell| cell.connections.to_string()).unwrap_or_default(),
+        title: title.unwrap_or_else(|| "nothing stopped it".into()),
         ..Figure::default()
     })
 }

@@ -81,6 +81,12 @@ pub(crate) fn spread_labels(marks: &[f64], range: Range, gap: f64) -> Vec<f64> {
         places[label] = (places[label] - pushed / 2.0).min(ceiling);
         ceiling = places[label] - gap;
     }
+    // Nobody is pushed out at the bottom.
+    let mut floor = range.low;
+    for &label in &order {
+        places[label] = places[label].max(floor);
+        floor = places[label] + gap;
+    }
     places
 }
 
@@ -154,6 +160,15 @@ mod tests {
             assert!(places[pair[1]] - places[pair[0]] >= 0.1 - 1e-9, "{places:?}");
         }
         assert!(places.iter().all(|place| *place <= range.high));
+    }
+
+    #[test]
+    fn labels_of_many_marks_at_the_bottom_stay_inside() {
+        let range = Range { low: 0.0, high: 2.0 };
+        let marks: Vec<f64> = (0..15).map(|mark| 0.05 + f64::from(mark) * 0.01).collect();
+        let places = spread_labels(&marks, range, 0.1);
+        assert!(places.iter().all(|place| (0.0..=2.0).contains(place)), "{places:?}");
+        assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= 0.1 - 1e-9), "{places:?}");
     }
 
     #[test]

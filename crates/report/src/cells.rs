@@ -166,12 +166,19 @@ impl<'run> Group<'run> {
 
     /// `1 connection`, `1 000 fetches`, `3 sleeps`: what the number of connections is here.
     pub(crate) fn amount(&self, number: u64) -> String {
-        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        match self.counts() {
+            "fetches" if number == 1 => "1 fetch".into(),
+            counts if number == 1 => format!("1 {}", counts.trim_end_matches('s')),
+            counts => format!("{} {counts}", format::count(number)),
+        }
+    }
+
+    /// What the number of connections counts here, in the plural.
+    pub(crate) fn counts(&self) -> &'static str {
         match self.kind() {
-            Kind::Fetch if number == 1 => "1 fetch".into(),
-            Kind::Fetch => format!("{} fetches", format::size(number)),
-            Kind::Idiom => format::plural(number, "sleep"),
-            Kind::Served | Kind::Storm | Kind::Disturbed => format::plural(number, "connection"),
+            Kind::Fetch => "fetches",
+            Kind::Idiom => "sleeps",
+            Kind::Served | Kind::Storm | Kind::Disturbed => "connections",
         }
     }
 
@@ -186,12 +193,16 @@ impl<'run> Group<'run> {
         Ties::among(&self.all, self.machine, &place, &metric.compared())
     }
 
-    /// The largest count of connections that every model was asked for; without one, the largest that most were.
+    /// The count of connections that most models were asked for; of several the one that was repeated most, since a single
+    /// trial tells nobody from anybody; of several such the largest.
     pub(crate) fn common_connections(&self) -> Option<u64> {
-        self.connections
-            .iter()
-            .copied()
-            .max_by_key(|&connections| (self.at(connections).count(), connections))
+        let repeats =
+            |connections| self.at(connections).map(|cell| cell.finals.len()).max().unwrap_or(0);
+        // Where connections grow until something gives, most models are past their wall at the last of them.
+        let counts = |cell: &&Cell| self.experiment != "wall" || cell.outcome == Outcome::Ok;
+        self.connections.iter().copied().max_by_key(|&connections| {
+            (self.at(connections).filter(counts).count(), repeats(connections), connections)
+        })
     }
 
     /// In words: what is being done to the server.
@@ -236,24 +247,29 @@ impl<'run> Group<'run> {
         self.cells.iter().any(Cell::is_paced)
     }
 
-    /// `1 % of them active`; nothing where all are.
+    /// `1 % of them active`, `100 of them active`; nothing where all are.
     fn activity(&self) -> Option<String> {
-        let share = |trial: &&Trial| {
+        let trials = || self.cells.iter().flat_map(|cell| &cell.attempts);
+        let extent = |of: &dyn Fn(&Trial) -> Option<f64>| {
+            trials()
+                .filter_map(|trial| of(trial))
+                .fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), value| {
+                    (low.min(value), high.max(value))
+                })
+        };
+        let share = |trial: &Trial| {
             let active = active(trial)?;
             (trial.connections > 0).then(|| float(active) * 100.0 / float(trial.connections))
         };
-        let shares: Vec<f64> =
-            self.cells.iter().flat_map(|cell| &cell.attempts).filter_map(share).collect();
-        let low = shares.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = shares.iter().copied().fold(0.0, f64::max);
+        let (low, high) = extent(&share);
+        let (least, most) = extent(&|trial| active(trial).map(float));
         if low >= 100.0 {
             None
+        } else if low < high && least < most {
+            let (low, high) = (format::significant(low), format::significant(high));
+            Some(format!("{low} to {high} % of them active"))
         } else if low < high {
-            Some(format!(
-                "{} to {} % of them active",
-                format::significant(low),
-                format::significant(high)
-            ))
+            Some(format!("{} of them active", format::counted(most)))
         } else {
             Some(format!("{} % of them active", format::counted(high)))
         }

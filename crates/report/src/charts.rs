@@ -22,9 +22,15 @@ use draw::Style;
 pub(crate) use draw::{plain, script_safe};
 pub(crate) use tail::percentile_chart;
 
-/// Height of the drawing area of a curve chart; labels must stay a line apart in it.
-const CURVE_HEIGHT_PX: f64 = 260.0;
-const LABEL_HEIGHT_PX: f64 = 15.0;
+/// What stands above and below the drawing area of a chart.
+const FRAME_PX: usize = 76;
+/// Height of a chart of lines; of more labels than fit, theirs.
+const LINES_HEIGHT_PX: usize = 330;
+const LABEL_HEIGHT_PX: usize = 15;
+/// Of a chart of single marks with their names.
+const MARKS_HEIGHT_PX: usize = 420;
+/// Numbers below an axis that stand side by side without being turned.
+const NUMBERS_MAX: usize = 6;
 /// Of an average letter, and of the drawing area of a chart that stands alone on a desktop.
 const LETTER_WIDTH_PX: f64 = 6.6;
 const SCATTER_WIDTH_PX: f64 = 740.0;
@@ -87,9 +93,10 @@ fn chart(group: &Group<'_>, metric: &Metric, machine: &Machine) -> Option<Chart>
     let (plot, height_px) = if single {
         (dots(&series, metric, range), 76 + 34 * series.len())
     } else {
-        (curves(&series, connections_axis(group, range), range), 330)
+        let x_axis = connections_axis(group, &series, range);
+        (curves(&series, x_axis, range), lines_height_px(series.len()))
     };
-    let against = if single { "" } else { " against connections" };
+    let against = if single { String::new() } else { format!(" against {}", group.counts()) };
     let note = match left_out {
         0 => String::new(),
         n => format!(
@@ -139,7 +146,7 @@ fn points(group: &Group<'_>, model: &str, metric: &Metric, left_out: &mut usize)
         points.push(Point {
             x: float(cell.connections),
             spread,
-            hover: hover(cell, metric, &spread),
+            hover: hover(cell, &group.amount(cell.connections), metric, &spread),
             hollow: cell.unranked(metric).is_some(),
             linked: cell.unranked.is_none(),
         });
@@ -147,11 +154,9 @@ fn points(group: &Group<'_>, model: &str, metric: &Metric, left_out: &mut usize)
     points
 }
 
-fn hover(cell: &Cell<'_>, metric: &Metric, spread: &Spread) -> String {
-    let mut lines = vec![
-        format!("<b>{}</b>, {} connections", plain(cell.model), format::count(cell.connections)),
-        plain(&sentence(metric, spread)),
-    ];
+fn hover(cell: &Cell<'_>, load: &str, metric: &Metric, spread: &Spread) -> String {
+    let mut lines =
+        vec![format!("<b>{}</b>, {load}", plain(cell.model)), plain(&sentence(metric, spread))];
     if let Some(served) = cell.served().filter(|_| cell.unranked.is_some()) {
         lines.push(format!("served {served}"));
     }
@@ -183,23 +188,26 @@ fn dots(series: &[Series], metric: &Metric, range: Range) -> Plot {
     draw::finish(plot, draw::value_axis(range), draw::name_axis(names), 24)
 }
 
-/// Several loads: a line for each model, labelled at its end.
+/// Several loads: a line for each model, labelled at the edge, since lines end anywhere and a label there would cover others.
 fn curves(series: &[Series], x_axis: Axis, range: Range) -> Plot {
-    labelled(series, series.iter().filter_map(End::of).collect(), x_axis, range)
-}
-
-/// As [`curves`], labelled at the edge: lines that end anywhere would be covered by labels at their ends.
-fn curves_to_the_edge(series: &[Series], x_axis: Axis, range: Range) -> Plot {
     let points = series.iter().flat_map(|series| &series.points);
     let edge = points.map(|point| point.x).fold(0.0, f64::max);
     let ends = series.iter().filter_map(End::of).map(|end| End { x: edge, ..end });
-    labelled(series, ends.collect(), x_axis, range)
+    let ends: Vec<End> = ends.collect();
+    let mut plot = marks(series);
+    label_ends(&mut plot, &ends, range, lines_height_px(ends.len()));
+    draw::finish(plot, x_axis, draw::value_axis(range), label_margin_px(&ends))
 }
 
-fn labelled(series: &[Series], ends: Vec<End>, x_axis: Axis, range: Range) -> Plot {
-    let mut plot = marks(series);
-    label_ends(&mut plot, &ends, range);
-    draw::finish(plot, x_axis, draw::value_axis(range), label_margin_px(&ends))
+/// Height of a chart whose labels stand below one another.
+fn lines_height_px(labels: usize) -> usize {
+    LINES_HEIGHT_PX.max(FRAME_PX + labels * LABEL_HEIGHT_PX)
+}
+
+/// The share of a chart's drawing area that a label is high.
+fn label_share(height_px: usize) -> f64 {
+    let pixels = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    pixels(LABEL_HEIGHT_PX) / pixels(height_px.saturating_sub(FRAME_PX).max(1))
 }
 
 /// Single marks, each labelled where it is.
@@ -212,7 +220,7 @@ fn scattered(series: &[Series], x_axis: Axis, across: Range, range: Range) -> Pl
         f64::from(u32::try_from(end.text.chars().count()).unwrap_or(u32::MAX)) * letter
             + 3.0 * letter
     });
-    let gap = LABEL_HEIGHT_PX / CURVE_HEIGHT_PX * (range.high - range.low);
+    let gap = label_share(MARKS_HEIGHT_PX) * (range.high - range.low);
     let places = axis::place_labels(&logs, &widths.collect::<Vec<_>>(), range, gap);
     for (end, place) in ends.iter().zip(places) {
         plot.add_trace(draw::label(end.x, 10f64.powf(place), &end.text, &end.group));
@@ -246,13 +254,19 @@ fn marks(series: &[Series]) -> Plot {
     plot
 }
 
-/// A tick at each count that was measured; `fallback` where none can stand on a log axis.
-fn connections_axis(group: &Group<'_>, fallback: Range) -> Axis {
-    let values: Vec<f64> =
-        group.connections.iter().map(|&connections| float(connections)).collect();
-    let texts = group.connections.iter().map(|&connections| format::count(connections)).collect();
+/// A tick at each count that has a mark, a number at every other one of many; `fallback` where none can stand on a log axis.
+fn connections_axis(group: &Group<'_>, series: &[Series], fallback: Range) -> Axis {
+    let mut values: Vec<f64> =
+        series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    let step = if values.len() > NUMBERS_MAX { 2 } else { 1 };
+    let text = |(place, &value): (usize, &f64)| {
+        if place % step == 0 { format::counted(value) } else { String::new() }
+    };
+    let texts = values.iter().enumerate().map(text).collect();
     let range = axis::range(values.iter().copied()).unwrap_or(fallback);
-    draw::log_axis(range, values, texts).title("connections")
+    draw::log_axis(range, values, texts).title(group.counts())
 }
 
 /// Where a model's line ends, and what stands there.
@@ -271,7 +285,7 @@ impl End {
     }
 
     fn new(label: &str, x: f64, y: f64, ranked: bool) -> Self {
-        let text = if ranked { label.to_owned() } else { format!("{label} (not ranked)") };
+        let text = if ranked { label.to_owned() } else { format!("{label} ○") };
         Self { group: label.to_owned(), text, x, y }
     }
 }
@@ -281,8 +295,8 @@ fn label_margin_px(ends: &[End]) -> usize {
 }
 
 /// The models' names beside the ends of their lines, moved apart where they would cover one another.
-fn label_ends(plot: &mut Plot, ends: &[End], range: Range) {
-    let gap = LABEL_HEIGHT_PX / CURVE_HEIGHT_PX * (range.high - range.low);
+fn label_ends(plot: &mut Plot, ends: &[End], range: Range, height_px: usize) {
+    let gap = label_share(height_px) * (range.high - range.low);
     let marks: Vec<f64> = ends.iter().map(|end| end.y.log10()).collect();
     for (end, place) in ends.iter().zip(axis::spread_labels(&marks, range, gap)) {
         plot.add_trace(draw::label(end.x, 10f64.powf(place), &end.text, &end.group));

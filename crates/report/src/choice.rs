@@ -1,15 +1,14 @@
 //! Which model for me? Who needs least for each need, from this run alone.
 
 use record::Run;
-use record::stats::Spread;
+use record::stats::{Line, Spread};
 
 use crate::answer::{Piece, cite, link, name, plain};
 use crate::cells::{Cell, Group};
-use crate::format;
 use crate::metric::{CPU, MEMORY, Metric, P99};
 use crate::ranking::Ranking;
 use crate::verdict::sentence_case;
-use crate::{tables, words};
+use crate::{format, growth, tables, words};
 
 /// One need.
 pub(crate) struct Choice {
@@ -24,6 +23,8 @@ pub(crate) struct Choice {
     pub(crate) tied: bool,
 }
 
+/// The need of those who have many connections and little memory.
+const LITTLE_MEMORY: &str = "Little memory for each connection";
 /// Busy loads that have a row of their own.
 const BUSY_MAX: usize = 3;
 
@@ -52,11 +53,11 @@ pub(crate) fn choices(run: &Run, groups: &[Group<'_>]) -> Vec<Choice> {
         blocking.and_then(|group| Some((group, at(blocking)?))),
     ));
     let heavy = idle.or(busy);
-    rows.push(choice(
-        "Little memory for each connection".into(),
-        &MEMORY,
-        heavy.and_then(|group| Some((group, at(heavy)?))),
-    ));
+    let weighed = find(groups, "memory").and_then(lightest);
+    rows.push(weighed.unwrap_or_else(|| {
+        let load = heavy.and_then(|group| Some((group, at(heavy)?)));
+        choice(LITTLE_MEMORY.into(), &MEMORY, load)
+    }));
     rows.push(simplest(run, heavy.and_then(|group| Some((group, at(heavy)?)))));
     rows
 }
@@ -132,6 +133,47 @@ fn others(ranking: &Ranking<'_, '_>, metric: &Metric, verdict: bool) -> Vec<Piec
         pieces.push(plain("nobody ties with it"));
     }
     pieces
+}
+
+/// Who grows least with each connection, by the slope that the memory experiment was made for; those whose intervals meet
+/// the first one's are not told from it. `None` where nobody has a slope.
+fn lightest(group: &Group<'_>) -> Option<Choice> {
+    let mut lines = growth::lines(group);
+    lines.sort_by(|(_, a), (_, b)| a.slope.total_cmp(&b.slope));
+    let (model, first) = *lines.first()?;
+    let interval = growth::interval(&first);
+    let of = format::plural(first.points, "trial");
+    let basis = if interval.is_empty() {
+        format!(" (a line through {of}, spread unknown)")
+    } else {
+        format!(" ({interval}, 95 % interval of the slope through {of})")
+    };
+    let named = |model: &str| link(model.to_owned(), growth::id(group, model));
+    let meets = |line: &Line| {
+        let ends = |line: &Line| line.slope_interval.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        ends(line).0 <= ends(&first).1
+    };
+    let ties: Vec<&str> =
+        lines.iter().skip(1).filter(|(_, line)| meets(line)).map(|(model, _)| *model).collect();
+    let mut others = Vec::new();
+    for model in &ties {
+        others.extend((!others.is_empty()).then(|| plain(", ")));
+        others.push(named(model));
+    }
+    if ties.is_empty() {
+        others.push(plain("nobody ties with it"));
+    }
+    Some(Choice {
+        need: LITTLE_MEMORY.into(),
+        by: "Memory per connection, as a slope",
+        first: vec![
+            named(model),
+            plain(format!(": {} KiB", growth::kib(first.slope))),
+            plain(basis),
+        ],
+        others,
+        tied: !ties.is_empty(),
+    })
 }
 
 /// The shortest server among those that served everybody at a load: lines are counted, so there is no spread.

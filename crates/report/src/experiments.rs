@@ -9,12 +9,13 @@ use crate::charts::{self, Chart};
 use crate::disturbed::{self, SideBySide};
 use crate::format::{self, slug};
 use crate::growth::{self, Growth};
-use crate::metric::{CPU, Metric, P99};
+use crate::metric::{CLIENT_MEMORY, CPU, CPU_EACH, Metric, P99, PSS};
 use crate::multiples::{self, Line, Multiples};
 use crate::percentiles::{PERCENTS, Percentiles, percentiles};
 use crate::stability::{self, Stability};
 use crate::tables::{self, Table};
 use crate::verdict::{self, Label, Verdict};
+use crate::walls::{self, Walls};
 use crate::{guides, words};
 
 /// One experiment.
@@ -26,8 +27,24 @@ pub(crate) struct Experiment {
     /// Against the offered rate, for each service.
     pub(crate) offered: Vec<Charted>,
     pub(crate) growth: Vec<Growth>,
+    pub(crate) walls: Vec<Walls>,
     pub(crate) disturbed: Vec<SideBySide>,
     pub(crate) groups: Vec<Section>,
+}
+
+impl Experiment {
+    /// All of its charts.
+    pub(crate) fn charts(&self) -> impl Iterator<Item = &Chart> {
+        let offered = self.offered.iter().flat_map(|charted| &charted.charts);
+        let groups = self.groups.iter().flat_map(|group| {
+            group
+                .charted
+                .charts
+                .iter()
+                .chain(group.tails.iter().filter_map(|tail| tail.chart.as_ref()))
+        });
+        offered.chain(groups)
+    }
 }
 
 /// Charts and the buttons above them.
@@ -117,6 +134,11 @@ fn experiment(run: &Run, groups: &[Group<'_>], name: &str, prefix: &str) -> Expe
         reading: guides::guide(name).map_or(NO_GUIDE, |guide| guide.reading),
         offered: offered.filter(|charted| !charted.charts.is_empty()).collect(),
         growth: growth.filter_map(|group| growth::growth(group, &run.machine, prefix)).collect(),
+        walls: own
+            .iter()
+            .filter(|_| name == "wall")
+            .map(|group| walls::walls(group, &run.machine, prefix))
+            .collect(),
         disturbed: disturbed::side_by_side(&own, &run.machine, prefix),
         groups: Vec::new(),
     }
@@ -153,7 +175,7 @@ fn section(
             legend: legend(run, group, prefix),
             charts,
         },
-        multiples: [&CPU, &P99]
+        multiples: drawn_apart(group)
             .into_iter()
             .filter_map(|metric| against_connections(run, group, metric, prefix))
             .collect(),
@@ -170,6 +192,15 @@ fn tail(run: &Run, percentiles: Percentiles, prefix: &str) -> Tail {
         legend: percentiles.curves.iter().map(|curve| label(&curve.model)).collect(),
         multiples: by_percentile(&percentiles, &label),
         percentiles,
+    }
+}
+
+/// What is drawn model by model.
+fn drawn_apart(group: &Group<'_>) -> [&'static Metric; 2] {
+    match (group.kind(), group.experiment) {
+        (Kind::Fetch, _) => [&CPU_EACH, &CLIENT_MEMORY],
+        (_, "memory" | "wall") => [&PSS, &CPU],
+        _ => [&CPU, &P99],
     }
 }
 
@@ -198,7 +229,7 @@ fn against_connections(
     multiples::multiples(
         format!("multiples.{}.{}", group.id, metric.id),
         metric.name.to_owned(),
-        "connections",
+        group.counts(),
         if metric.unit.is_empty() { metric.name } else { metric.unit },
         group.models.iter().map(line).collect(),
     )

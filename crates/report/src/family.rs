@@ -16,7 +16,7 @@ pub(crate) struct Family {
 }
 
 /// The families of the registry; the last one takes whatever is not listed.
-pub(crate) const FAMILIES: [Family; 8] = [
+pub(crate) const FAMILIES: [Family; 9] = [
     Family { name: "blocking", light: "#8a2500", dark: "#c8741c" },
     Family { name: "readiness", light: "#2352a6", dark: "#6576ea" },
     Family { name: "callbacks", light: "#177b29", dark: "#2cc95a" },
@@ -24,6 +24,7 @@ pub(crate) const FAMILIES: [Family; 8] = [
     Family { name: "green threads", light: "#6f4bf2", dark: "#dd84fd" },
     Family { name: "async/await", light: "#a0066f", dark: "#dc2f90" },
     Family { name: "thread per core", light: "#019fd7", dark: "#8bf0f4" },
+    Family { name: "actors", light: "#33170a", dark: "#895a3d" },
     Family { name: "other", light: "#6b7280", dark: "#9aa4b1" },
 ];
 

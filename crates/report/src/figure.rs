@@ -11,7 +11,7 @@ use crate::metric::Metric;
 pub(crate) struct Figure {
     /// Its own anchor.
     pub(crate) id: String,
-    /// The median with all its digits; empty where nothing was measured.
+    /// The median for programs, see [`format::machine`]; empty where nothing was measured.
     pub(crate) value: String,
     /// The median for people.
     pub(crate) text: String,
@@ -57,7 +57,7 @@ pub(crate) fn figure(cell: &Cell<'_>, metric: &Metric) -> Figure {
     let unranked = metric.better.and_then(|_| cell.unranked(metric));
     Figure {
         id,
-        value: spread.median.to_string(),
+        value: format::machine(spread.median),
         text: metric.text(spread.median),
         spread: range(metric, &spread),
         title: title(metric, &spread, unranked.as_deref()),

@@ -25,6 +25,12 @@ pub(crate) fn significant(value: f64) -> String {
     }
 }
 
+/// Six significant digits, for what reads the page by program: ten times ten thousand figures need no more, and the
+/// page's data have them all.
+pub(crate) fn machine(value: f64) -> String {
+    format!("{value:.5e}").parse().unwrap_or(value).to_string()
+}
+
 /// A count, exactly.
 pub(crate) fn count(value: u64) -> String {
     grouped(&value.to_string())

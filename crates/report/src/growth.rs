@@ -18,6 +18,7 @@ pub(crate) struct Growth {
 
 /// One model.
 pub(crate) struct Row {
+    pub(crate) id: String,
     pub(crate) label: Label,
     /// KiB a connection, its interval, and all its digits.
     pub(crate) slope: String,
@@ -31,7 +32,27 @@ pub(crate) struct Row {
 
 /// The slopes of a group; `None` unless some model was weighed at two counts of connections.
 pub(crate) fn growth(group: &Group<'_>, machine: &Machine, prefix: &str) -> Option<Growth> {
-    let row = |model: &&str| {
+    let row = |(model, line): (&str, Line)| Row {
+        id: id(group, model),
+        label: label(model, machine, prefix),
+        slope: kib(line.slope),
+        interval: interval(&line),
+        value: format::machine(line.slope / KIB),
+        intercept: format::significant(line.intercept / MIB),
+        points: format::size(line.points),
+    };
+    let rows: Vec<Row> = lines(group).into_iter().map(row).collect();
+    (!rows.is_empty()).then(|| Growth { title: crate::tables::title(group), rows })
+}
+
+/// Id of a model's row.
+pub(crate) fn id(group: &Group<'_>, model: &str) -> String {
+    format!("g.{}.{}", group.id, format::slug(model))
+}
+
+/// A line through every trial of each model that is ranked, memory in bytes over open connections.
+pub(crate) fn lines<'run>(group: &Group<'run>) -> Vec<(&'run str, Line)> {
+    let drawn = |&model: &&'run str| {
         let trials = group.of(model).filter(|cell| cell.unranked.is_none());
         let points: Vec<(f64, f64)> = trials
             .flat_map(|cell| &cell.behind)
@@ -39,19 +60,18 @@ pub(crate) fn growth(group: &Group<'_>, machine: &Machine, prefix: &str) -> Opti
                 Some((float(trial.connections_established?), float(trial.server.pss_bytes?)))
             })
             .collect();
-        let Line { points, slope, intercept, slope_interval } = line(&points)?;
-        let kib = |bytes: f64| format::significant(bytes / KIB);
-        Some(Row {
-            label: label(model, machine, prefix),
-            slope: kib(slope),
-            interval: slope_interval
-                .map(|(low, high)| format!("{}–{}", kib(low), kib(high)))
-                .unwrap_or_default(),
-            value: (slope / KIB).to_string(),
-            intercept: format::significant(intercept / MIB),
-            points: format::size(points),
-        })
+        Some((model, line(&points)?))
     };
-    let rows: Vec<Row> = group.models.iter().filter_map(row).collect();
-    (!rows.is_empty()).then(|| Growth { title: crate::tables::title(group), rows })
+    group.models.iter().filter_map(drawn).collect()
+}
+
+/// A weight in KiB, from bytes.
+pub(crate) fn kib(bytes: f64) -> String {
+    format::significant(bytes / KIB)
+}
+
+/// `9.61–9.79`; nothing of two trials, through which any line goes.
+pub(crate) fn interval(line: &Line) -> String {
+    let interval = line.slope_interval.map(|(low, high)| format!("{}–{}", kib(low), kib(high)));
+    interval.unwrap_or_default()
 }

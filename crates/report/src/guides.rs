@@ -11,7 +11,7 @@ pub(crate) struct Guide {
 }
 
 /// In the order of their sections.
-static GUIDES: [Guide; 14] = [
+static GUIDES: [Guide; 15] = [
     Guide {
         name: "sweep",
         title: "every connection busy",
@@ -46,8 +46,8 @@ static GUIDES: [Guide; 14] = [
     Guide {
         name: "wall",
         title: "how far it goes",
-        reading: "Connections grow until something stops them. The last count that ended `ok` is the wall, and the outcome after it names \
-                  the limit: most walls are the machine's, and the record says how to lift them.",
+        reading: "Connections grow until something stops them. The last count at which all that asked were served is the wall; what stopped the \
+                  next one stands beside it in words. Most walls are the machine's, and the words say how to lift them.",
     },
     Guide {
         name: "memory",
@@ -93,6 +93,12 @@ static GUIDES: [Guide; 14] = [
         name: "drivers",
         title: "real databases behind",
         reading: "Queries through each model's own driver to a real server: with overlap, many queries take as long as one.",
+    },
+    Guide {
+        name: "calibration",
+        title: "does the method see what is there",
+        reading: "The method's own test, not the models': a known amount of work is added to each request of one model, and it must show; \
+                  the same model is entered twice, and no difference may show. Where that fails, believe no small difference on this page.",
     },
 ];
 

@@ -37,6 +37,7 @@ mod stability;
 mod tables;
 mod twins;
 mod verdict;
+mod walls;
 mod words;
 
 use std::path::Path;

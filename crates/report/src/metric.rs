@@ -299,6 +299,11 @@ pub(crate) static VERDICT: [&Metric; 8] =
 /// What is drawn against connections.
 pub(crate) static CURVES: [&Metric; 6] = [&RATE, &P50, &P99, &CPU, &SWITCHES, &PSS];
 
+/// What is drawn of what a connection weighs.
+static WEIGHED_CURVES: [&Metric; 2] = [&PSS, &MEMORY];
+/// What is drawn on the way to the wall.
+static WALL_CURVES: [&Metric; 4] = [&PSS, &CPU, &P99, &OPENED];
+
 /// Columns of the verdict table of a group.
 pub(crate) fn verdict(group: &Group<'_>) -> Vec<&'static Metric> {
     let columns: &[&Metric] = match group.kind() {
@@ -315,6 +320,9 @@ pub(crate) fn verdict(group: &Group<'_>) -> Vec<&'static Metric> {
 /// What is drawn of a group against connections.
 pub(crate) fn curves(group: &Group<'_>) -> &'static [&'static Metric] {
     match group.kind() {
+        // What is asked is not how they serve: few of their connections send.
+        Kind::Served if group.experiment == "memory" => &WEIGHED_CURVES,
+        Kind::Served if group.experiment == "wall" => &WALL_CURVES,
         Kind::Storm => &STORM_CURVES,
         Kind::Fetch => &FETCH_CURVES,
         Kind::Idiom => &IDIOM_CURVES,

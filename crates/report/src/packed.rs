@@ -30,9 +30,9 @@ pub(crate) fn plotly() -> Result<&'static Plotly> {
         .context("plotly's script is not where its crate kept it")
 }
 
-/// A run's figures: there may be a million of them, and a report should not wait for the last percent.
+/// A run's figures, or its charts.
 pub(crate) fn pack_data(json: &str) -> String {
-    pack(json, Compression::fast())
+    pack(json, Compression::default())
 }
 
 /// Text as gzip in base64, for the page's `unpack`.

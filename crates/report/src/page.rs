@@ -1,5 +1,7 @@
 //! The page: parts in reading order, one for each run, and the template that holds them.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use record::Run;
 
@@ -7,7 +9,7 @@ use crate::charts::script_safe;
 use crate::extras::{self, ExtraTable, Extras, Mechanisms};
 use crate::family::{self, FAMILIES, Family};
 use crate::format;
-use crate::packed::Plotly;
+use crate::packed::{Plotly, pack_data};
 use crate::part::Part;
 use crate::percentiles::PERCENTS;
 
@@ -28,6 +30,8 @@ pub(crate) struct Page<'run> {
     css: &'static str,
     js: &'static str,
     plotly: &'static Plotly,
+    /// What each chart is drawn from, by its id: gzip in base64.
+    charts: String,
     /// Colours on light ground to those on dark ground, as JSON.
     colours: String,
 }
@@ -45,9 +49,15 @@ impl<'run> Page<'run> {
             Part::new(run, &runs[..place], baseline, prefix)
         };
         let parts: Vec<Part> = runs.iter().enumerate().map(part).collect();
-        let colours: std::collections::BTreeMap<_, _> = family::dark_for_light().collect();
+        let colours: BTreeMap<_, _> = family::dark_for_light().collect();
+        let drawn: BTreeMap<&str, &str> = parts
+            .iter()
+            .flat_map(Part::charts)
+            .map(|chart| (chart.id.as_str(), chart.json.as_str()))
+            .collect();
         Self {
             title: title(runs),
+            charts: pack_data(&serde_json::to_string(&drawn).unwrap_or_default()),
             parts,
             mechanisms: extras.benches.as_ref().map(extras::mechanisms),
             extra_tables: extras::tables(extras),

@@ -100,6 +100,14 @@ impl<'run> Part<'run> {
     }
 }
 
+impl Part<'_> {
+    /// Every chart of the part: none of them is of use without a script, so the page carries them packed.
+    pub(crate) fn charts(&self) -> impl Iterator<Item = &Chart> {
+        let effort = self.effort.iter().map(|(chart, _)| chart);
+        self.experiments.iter().flat_map(Experiment::charts).chain(effort)
+    }
+}
+
 /// Places of the groups whose verdicts come first: busy and mostly idle, as the first of them is served.
 fn headline(groups: &[Group<'_>]) -> impl Iterator<Item = usize> {
     let service = groups.first().map(|group| group.service);
@@ -136,8 +144,17 @@ fn asked(run: &Run, groups: &[Group<'_>]) -> Vec<(&'static str, Vec<String>)> {
     let connections: Vec<String> = connections.into_iter().map(format::count).collect();
     let windows: Vec<f64> =
         run.trials.iter().filter_map(|trial| trial.duration_s.filter(|s| s.is_finite())).collect();
-    let window =
-        record::stats::median(&windows).map(|s| format!("{} s (median)", format::significant(s)));
+    let (least, most) = windows
+        .iter()
+        .fold((f64::INFINITY, 0.0_f64), |(least, most), &s| (least.min(s), most.max(s)));
+    let window = record::stats::median(&windows).map(|middle| {
+        let [least, middle, most] = [least, middle, most].map(format::significant);
+        if least == most {
+            format!("{middle} s")
+        } else {
+            format!("{least} to {most} s by experiment and model, {middle} s in the middle")
+        }
+    });
     let models = distinct(&|group| group.models.iter().map(ToString::to_string).collect());
     let loads = distinct(&|group| {
         vec![format!(

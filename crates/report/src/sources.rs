@@ -2,7 +2,7 @@
 
 use record::Run;
 
-use crate::cells::{Cell, Group};
+use crate::cells::{Cell, Group, Kind};
 use crate::figure::{Figure, figure};
 use crate::highlight::{Token, tokens};
 use crate::metric::{CPU, MEMORY, Metric, P99, RATE, SWITCHES, SYSCALLS};
@@ -83,12 +83,22 @@ pub(crate) fn sources<'run>(
             facts: facts.into_iter().flatten().collect(),
             limits: &contestant.limits,
             columns: BESIDE.to_vec(),
-            loads: groups.iter().filter_map(|group| load(group, name, prefix)).collect(),
+            loads: groups
+                .iter()
+                .filter(|group| tells(group))
+                .filter_map(|group| load(group, name, prefix))
+                .collect(),
             tokens: if told.is_empty() { tokens(text) } else { Vec::new() },
             told,
         }
     };
     contestants.map(source).collect()
+}
+
+/// Whether a group says what the server costs by itself: not as a client, not at somebody's rate, not beside others, not idle.
+fn tells(group: &Group<'_>) -> bool {
+    let apart = ["wall", "memory", "calibration"].contains(&group.experiment);
+    matches!(group.kind(), Kind::Served | Kind::Storm) && !group.is_paced() && !apart
 }
 
 fn load(group: &Group<'_>, model: &str, prefix: &str) -> Option<Load> {
@@ -104,5 +114,5 @@ fn load(group: &Group<'_>, model: &str, prefix: &str) -> Option<Load> {
 
 /// Anchors and spreads stand in the full tables.
 fn bare(figure: Figure) -> Figure {
-    Figure { id: String::new(), title: String::new(), spread: String::new(), ..figure }
+    Figure { text: figure.text, class: figure.class, note: figure.note, ..Figure::default() }
 }

@@ -13,6 +13,8 @@ const DRAWN: [&Metric; 3] = [&RATE, &P99, &CPU];
 /// A strip, in units of its drawing; the median stands in the middle.
 const WIDTH: f64 = 160.0;
 const EDGE: f64 = 6.0;
+/// Of so many trials the median and the range are all that there is to see.
+const TOLD_BY_RANGE: usize = 3;
 /// Rows of a group; beyond them a reader sees nothing more, and the full tables have all spreads.
 const ROWS_MAX: usize = 120;
 
@@ -20,7 +22,7 @@ const ROWS_MAX: usize = 120;
 pub(crate) struct Stability {
     pub(crate) columns: Vec<Scale>,
     pub(crate) rows: Vec<Row>,
-    /// Cells with two trials or more that are not drawn.
+    /// Cells that would be drawn, too.
     pub(crate) more: usize,
 }
 
@@ -49,9 +51,10 @@ pub(crate) struct Strip {
     pub(crate) value: String,
 }
 
-/// The strips of a group; `None` where no cell has two trials.
+/// The strips of a group; `None` where every cell's range says as much.
 pub(crate) fn stability(group: &Group<'_>, machine: &Machine, prefix: &str) -> Option<Stability> {
-    let repeated: Vec<&Cell> = group.cells.iter().filter(|cell| cell.behind.len() > 1).collect();
+    let repeated: Vec<&Cell> =
+        group.cells.iter().filter(|cell| cell.behind.len() > TOLD_BY_RANGE).collect();
     let deviations: Vec<Vec<Option<Vec<f64>>>> = repeated
         .iter()
         .map(|cell| DRAWN.iter().map(|metric| deviations(cell, metric)).collect())
@@ -94,7 +97,11 @@ fn deviations(cell: &Cell<'_>, metric: &Metric) -> Option<Vec<f64>> {
 fn strip(shares: &[f64], reach: f64) -> Strip {
     let scale = if reach > 0.0 { (WIDTH / 2.0 - EDGE) / reach } else { 0.0 };
     // A line of no length with round ends is a dot, and takes a tenth of a circle's markup.
-    let dots = shares.iter().map(|share| format!("M{:.1} 8h0", WIDTH / 2.0 + share * scale));
+    let dots = shares.iter().map(|share| format!("M{:.0} 8h0", WIDTH / 2.0 + share * scale));
     let farthest = shares.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0);
-    Strip { path: dots.collect(), farthest: percent(farthest), value: farthest.abs().to_string() }
+    Strip {
+        path: dots.collect(),
+        farthest: percent(farthest),
+        value: format::machine(farthest.abs()),
+    }
 }

@@ -65,11 +65,15 @@ pub(crate) fn table(group: &Group<'_>, machine: &Machine, prefix: &str, cells: u
     }
 }
 
-/// A figure without what its row says already.
+/// A figure without what its row says already: it is sorted by the digits that it shows.
 fn lean(figure: Figure, cells: usize) -> Figure {
-    let title = if figure.class.is_empty() { String::new() } else { figure.title };
+    let title = match figure.class {
+        "" => String::new(),
+        "missing" if figure.text == "–" => String::new(),
+        _ => figure.title.rsplit("; ").next().unwrap_or_default().to_owned(),
+    };
     let id = if cells > CELLS_WITH_ANCHORS_MAX { String::new() } else { figure.id };
-    Figure { id, title, ..figure }
+    Figure { id, title, value: String::new(), ..figure }
 }
 
 /// Heading of everything about a group.

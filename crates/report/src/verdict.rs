@@ -1,5 +1,7 @@
 //! The verdict table: every model of a group at one load, each figure with its spread, nobody's figure without its taint.
 
+use std::collections::BTreeMap;
+
 use record::stats::float;
 use record::{Conforms, Machine, Outcome, Run};
 
@@ -111,16 +113,36 @@ pub(crate) fn verdict(
             row.figures.clear();
         }
     }
+    let usual = usual(&mut rows);
     Some(Verdict {
         id: format!("v.{}.{connections}", group.id),
         title: format!("{}, at {}", tables::title(group), group.amount(connections)),
-        caption: caption(group, &cells),
+        caption: caption(group, &cells, &usual),
         absent: format::list(&absent),
         columns,
         has_served: rows.iter().any(|row| !row.served.value.is_empty()),
         rows,
         foot: limits::foot(&limits),
     })
+}
+
+/// What most figures of a table are, taken out of their tooltips: the caption says it once.
+fn usual(rows: &mut [Row]) -> String {
+    let said = |figure: &Figure| figure.title.split(';').next().unwrap_or_default().to_owned();
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for figure in rows.iter().flat_map(|row| &row.figures).filter(|figure| !figure.value.is_empty())
+    {
+        *count.entry(said(figure)).or_default() += 1;
+    }
+    let most = count.into_iter().max_by_key(|(_, figures)| *figures);
+    let usual =
+        most.map(|(said, _)| said).filter(|said| said.contains("trial")).unwrap_or_default();
+    for figure in rows.iter_mut().flat_map(|row| &mut row.figures) {
+        if !usual.is_empty() && said(figure) == usual {
+            figure.title = figure.title[usual.len()..].trim_start_matches("; ").to_owned();
+        }
+    }
+    usual
 }
 
 /// A column from another experiment, unless nobody has it.
@@ -159,6 +181,8 @@ fn compare<'rows>(
     }
     let floor = ranking.ties.floor.as_ref().ok().map(|floor| floor.ratio);
     let best = ranking.ranked.first().map(|(cell, _)| cell.model);
+    // Said once, in the foot.
+    let settled = ranking.unsettled().is_none();
     for (cell, figure) in cells.iter().zip(column) {
         let ranked = ranking.ranked.iter().find(|(ranked, _)| ranked.model == cell.model);
         let Some((_, spread)) = ranked else { continue };
@@ -170,6 +194,7 @@ fn compare<'rows>(
         }
         let found = best.and_then(|best| Some((best, ranking.against_best(cell.model)?)));
         let said = match found {
+            _ if !settled => continue,
             Some((best, found)) => format!("; against {best} {}", judged(&found, floor)),
             None => format!("; {} of those ranked", ranking.superlative()),
         };
@@ -302,7 +327,7 @@ fn served(cell: &Cell<'_>) -> Figure {
 }
 
 /// What the table compares and what its marks claim.
-fn caption(group: &Group<'_>, cells: &[&Cell<'_>]) -> String {
+fn caption(group: &Group<'_>, cells: &[&Cell<'_>], usual: &str) -> String {
     let repeats: Vec<usize> = cells.iter().map(|cell| cell.behind.len()).collect();
     let (least, most) = (
         repeats.iter().copied().filter(|&repeats| repeats > 0).min().unwrap_or(0),
@@ -319,9 +344,14 @@ fn caption(group: &Group<'_>, cells: &[&Cell<'_>]) -> String {
         2..6 => {
             "medians, with the range beneath: below six trials no interval is claimed and nobody is told from anybody"
         }
-        _ => "medians, with an interval of order statistics beneath, its coverage in the tooltip",
+        _ => "medians, with an interval of order statistics beneath",
     };
-    format!("{}. {trials}: {spread}.", sentence_case(&group.load()))
+    let usual = if least < 6 || usual.is_empty() {
+        String::new()
+    } else {
+        format!(", the {usual} unless a tooltip names others")
+    };
+    format!("{}. {trials}: {spread}{usual}.", sentence_case(&group.load()))
 }
 
 /// With a capital.

@@ -1,4 +1,4 @@
-// Charts are drawn from the JSON that stands beside each of them.
+// Charts are drawn from JSON that the page carries packed, since it is of no use without a script.
 
 const darkFor = JSON.parse(document.getElementById("colours").textContent);
 // Below this width a label beside a line would leave no room for the line; the buttons above name it then.
@@ -8,6 +8,10 @@ const NARROW_MARGIN_PX = 14;
 const PAPER_PX = 470;
 const figures = [...document.querySelectorAll("figure.chart")];
 let printing = false;
+// Each chart's JSON by the figure's id.
+let specs = {};
+// How far out of sight a chart is drawn, so that scrolling finds it there.
+const AHEAD = "150% 0px";
 
 function isPressed(button) {
   return button.getAttribute("aria-pressed") === "true";
@@ -45,7 +49,7 @@ function linear(chart) {
 
 /** The chart's JSON in the colours of the ground that it is drawn on, as the buttons ask. */
 function spec(figure) {
-  let text = figure.querySelector("script").textContent;
+  let text = specs[figure.id];
   if (isDark() && !printing) {
     text = text.replace(/"#[0-9a-f]{6}"/g, (colour) => JSON.stringify(darkFor[colour.slice(1, -1)] ?? colour.slice(1, -1)));
   }
@@ -75,21 +79,35 @@ function draw(figure) {
   Plotly.react(figure.querySelector(".plot"), chart.data, chart.layout, chart.config);
 }
 
-/** Draws what is in sight first, one a turn, so that the page answers while it draws. */
-function drawAll(done = () => {}) {
+function isDrawn(figure) {
+  return figure.querySelector(".main-svg") !== null;
+}
+
+/** Draws again what is drawn, what is in sight first, one a turn, so that the page answers meanwhile. */
+function drawAgain() {
   const near = (figure) => Math.abs(figure.getBoundingClientRect().top);
-  const waiting = figures.map((figure) => [near(figure), figure]).sort((a, b) => b[0] - a[0]).map(([, figure]) => figure);
+  const waiting = figures.filter(isDrawn).map((figure) => [near(figure), figure]).sort((a, b) => b[0] - a[0]);
   const next = () => {
-    const figure = waiting.pop();
-    if (!figure) return done();
+    const [, figure] = waiting.pop() ?? [];
+    if (!figure) return;
     draw(figure);
     setTimeout(next);
   };
   next();
 }
 
+/** Draws each chart when it comes near: a long page has more of them than anybody scrolls to. */
+function drawWhenNear() {
+  const observer = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) if (isIntersecting && !isDrawn(target)) draw(target);
+    root.dataset.drawn = "yes";
+  }, { rootMargin: AHEAD });
+  for (const figure of figures) observer.observe(figure);
+  if (figures.length === 0) root.dataset.drawn = "yes";
+}
+
 function redraw(charted) {
-  charted.querySelectorAll("figure.chart").forEach(draw);
+  [...charted.querySelectorAll("figure.chart")].filter(isDrawn).forEach(draw);
 }
 
 function press(button, alone) {
@@ -139,21 +157,17 @@ async function startCharts() {
   const script = document.createElement("script");
   script.textContent = await unpack(document.getElementById("plotly"));
   document.head.append(script);
-  drawAll(() => { root.dataset.drawn = "yes"; });
-  systemDark.addEventListener("change", () => drawAll());
-  addEventListener("theme", () => drawAll());
+  specs = JSON.parse(await unpack(document.getElementById("charts")));
+  drawWhenNear();
+  systemDark.addEventListener("change", drawAgain);
+  addEventListener("theme", drawAgain);
   addEventListener("beforeprint", () => { printing = true; figures.forEach(draw); });
-  addEventListener("afterprint", () => { printing = false; drawAll(); });
+  addEventListener("afterprint", () => { printing = false; drawAgain(); });
   addEventListener("resize", () => {
     for (const figure of figures) {
-      if (figure.dataset.narrow !== String(figure.clientWidth < LABELS_FROM_PX)) draw(figure);
+      if (isDrawn(figure) && figure.dataset.narrow !== String(figure.clientWidth < LABELS_FROM_PX)) draw(figure);
     }
   });
-  for (const details of document.querySelectorAll("details")) {
-    details.addEventListener("toggle", () => {
-      if (details.open) details.querySelectorAll("figure.chart").forEach(draw);
-    });
-  }
 }
 
 offerThemes();

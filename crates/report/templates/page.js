@@ -98,16 +98,29 @@ function offerDownloads() {
   }
 }
 
+/** The figure of a large table, whose cells have no anchors of their own: the row's id, a dot, and the column's. */
+function figureOf(id) {
+  const dot = id.lastIndexOf(".");
+  const row = document.getElementById(id.slice(0, dot));
+  const heads = row?.closest("table")?.tHead?.rows[0].cells ?? [];
+  const column = [...heads].findIndex((head) => head.dataset.column === id.slice(dot + 1));
+  return row?.cells[column];
+}
+
 /** A link into closed details opens them. */
 function reveal() {
-  const target = document.getElementById(location.hash.slice(1));
-  let opened = target?.matches("details:not([open])") ?? false;
-  if (opened) target.open = true;
-  for (let details = target?.parentElement?.closest("details"); details; details = details.parentElement.closest("details")) {
-    if (!details.open) {
-      details.open = true;
-      opened = true;
-    }
+  const id = decodeURIComponent(location.hash.slice(1));
+  let target = document.getElementById(id);
+  let moved = false;
+  if (!target && (target = figureOf(id))) {
+    // It is the target only once it is gone to with its id.
+    target.id = id;
+    location.replace(location.hash);
+    moved = true;
   }
-  if (opened) target.scrollIntoView();
+  if (target?.matches("details:not([open])")) target.open = moved = true;
+  for (let details = target?.parentElement?.closest("details"); details; details = details.parentElement.closest("details")) {
+    if (!details.open) details.open = moved = true;
+  }
+  if (moved) target.scrollIntoView();
 }

@@ -38,6 +38,9 @@ fn every_chart_is_drawn_without_an_error_and_without_a_request() {
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);
         browser.open(&file, "");
+        let in_sight = browser.number(DRAWN);
+        assert!(in_sight < browser.number(TO_DRAW), "{in_sight}: what is far below waits");
+        browser.draw_all();
         let charts = browser.number(TO_DRAW);
         assert_eq!(
             charts,
@@ -58,8 +61,9 @@ fn closed_curves_are_drawn_when_they_are_opened() {
     let (_folder, file) = page(fixture::run());
     let browser = Browser::start(1400, 900);
     browser.open(&file, "");
+    browser.draw_all();
     let before = browser.number(DRAWN);
-    browser.run("for (const details of document.querySelectorAll('details')) { details.open = true; details.dispatchEvent(new Event('toggle')); }");
+    browser.open_details();
     assert_eq!(browser.number(DRAWN), browser.number(TO_DRAW));
     assert!(browser.number(DRAWN) > before);
     assert_eq!(browser.console(), Vec::<String>::new());
@@ -73,6 +77,7 @@ fn charts_follow_the_readers_colours() {
     let ground = "return document.querySelector('.main-svg').style.background";
     browser.prefer("light");
     browser.open(&file, "");
+    browser.draw_all();
     let light = browser.run(ground);
     browser.prefer("dark");
     // The change event reaches the page before the next script does; frames are awaited all the same.
@@ -87,6 +92,7 @@ fn a_models_button_hides_it_in_every_chart_of_its_group_and_isolates_it() {
     let (_folder, file) = page(fixture::run());
     let browser = Browser::start(1400, 900);
     browser.open(&file, "");
+    browser.draw_all();
     let click = |button: &str, event: &str| {
         browser.run(&format!(
             "document.querySelector('.charted .legend [data-group=\"{button}\"]').dispatchEvent(new MouseEvent('click', {{ bubbles: true, {event} }}))"
@@ -119,6 +125,12 @@ fn a_deep_link_opens_what_it_leads_to() {
     browser.open(&file, "#v.sweep.http.default.10000.mio-loop.cpu");
     let in_sight = "const box = document.querySelector(':target').getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight";
     assert_eq!(browser.run(in_sight), true);
+    // A page of thousands of figures gives its rows ids alone.
+    browser.open(&file, "#sweep.http.default.100.mio-loop.cpu");
+    browser.run("document.querySelector(':target').removeAttribute('id'); location.hash = ''");
+    browser.run("location.hash = '#sweep.http.default.100.mio-loop.cpu'");
+    let found = browser.run_until_done("setTimeout(() => { const cell = document.querySelector(':target'); done([cell?.tagName, cell?.parentElement.id, cell?.closest('details').open]) }, 300)");
+    assert_eq!(found, serde_json::json!(["TD", "sweep.http.default.100.mio-loop", true]));
 }
 
 #[test]
@@ -164,6 +176,7 @@ fn the_readers_choice_of_colours_goes_before_the_systems_and_stays() {
     let browser = Browser::start(1400, 900);
     browser.prefer("light");
     browser.open(&file, "");
+    browser.draw_all();
     let ground = || browser.run("return getComputedStyle(document.body).backgroundColor");
     let press = || browser.run("document.querySelector('.theme').click()");
     let light = ground();
@@ -173,6 +186,7 @@ fn the_readers_choice_of_colours_goes_before_the_systems_and_stays() {
     let dark = ground();
     assert_ne!(dark, light);
     browser.open(&file, "");
+    browser.draw_all();
     assert_eq!(ground(), dark, "it is kept");
     assert_eq!(browser.run("return document.querySelector('.main-svg').style.background"), dark);
     press();
@@ -185,6 +199,7 @@ fn charts_change_scale_drop_their_spreads_and_are_saved() {
     let (_folder, file) = page(fixture::run());
     let browser = Browser::start(1400, 900);
     browser.open(&file, "");
+    browser.draw_all();
     let plot = "document.querySelector('.charted .js-plotly-plot')";
     let press = |show: &str| {
         browser
@@ -279,7 +294,7 @@ fn nothing_on_the_page_stops_a_screen_reader_or_a_keyboard() {
     let (_folder, file) = beside(run.clone(), Some(&run));
     let browser = Browser::start(1400, 900);
     browser.open(&file, "");
-    browser.run("for (const details of document.querySelectorAll('details')) { details.open = true; details.dispatchEvent(new Event('toggle')); }");
+    browser.open_details();
     assert_eq!(browser.run(include_str!("webdriver/accessible.js")), serde_json::json!([]));
     // axe-core is not ours to keep here; where somebody has installed it, it has the last word.
     if let Some(axe) = std::env::var_os("C10K_AXE") {
@@ -325,6 +340,7 @@ fn a_phone_shows_the_page_without_scrolling_sideways() {
     let (_folder, file) = page(fixture::run());
     let browser = Browser::start(400, 800);
     browser.open(&file, "");
+    browser.draw_all();
     assert_eq!(browser.run("return document.documentElement.scrollWidth <= innerWidth"), true);
     let labels = "return [...document.querySelectorAll('.js-plotly-plot')].flatMap((plot) => plot.data).filter((trace) => trace.meta === 'label').length";
     assert_eq!(browser.number(labels), 0, "the buttons name the lines where labels have no room");
@@ -338,8 +354,7 @@ fn words_stand_out_from_their_ground_in_both_schemes() {
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);
         browser.open(&file, "");
-        browser
-            .run("for (const details of document.querySelectorAll('details')) details.open = true");
+        browser.open_details();
         let found = browser.run(include_str!("webdriver/contrast.js"));
         assert!(found["read"].as_u64() > Some(1_000), "{found}");
         assert_eq!(found["faint"], serde_json::json!([]), "{scheme}");

@@ -4,7 +4,8 @@ use record::Machine;
 use record::stats::{Spread, float};
 
 use super::{
-    Chart, Point, Series, curves_to_the_edge, draw, heading, hover, plain, scattered, style,
+    Chart, MARKS_HEIGHT_PX, Point, Series, curves, draw, heading, hover, lines_height_px, plain,
+    scattered, style,
 };
 use crate::across::offered as offered_rate;
 use crate::axis;
@@ -14,9 +15,6 @@ use crate::{format, tables};
 
 /// What is drawn against the offered rate.
 const AGAINST_OFFERED: [&Metric; 3] = [&P50, &P99, &RATE];
-/// Height of charts of lines, and of single marks with their names.
-const LINES_HEIGHT_PX: usize = 330;
-const MARKS_HEIGHT_PX: usize = 420;
 
 /// The hockey stick: the groups of an experiment and service, which differ in the rate that they offer.
 pub(crate) fn offered(groups: &[&Group<'_>], machine: &Machine) -> Vec<Chart> {
@@ -62,7 +60,7 @@ pub(crate) fn rate_and_latency(group: &Group<'_>, machine: &Machine) -> Option<C
         of: tables::title(group),
         table: format!("table.{}", group.id),
     };
-    (group.connections.len() > 1)
+    (group.connections.len() > 1 && !["memory", "wall"].contains(&group.experiment))
         .then(|| draw_chart(about, series.collect(), Labels::AtEnds))
         .flatten()
 }
@@ -91,7 +89,7 @@ fn series(model: &str, machine: &Machine, cells: Vec<(f64, &Cell<'_>)>, metric: 
         (x > 0.0 && spread.median > 0.0).then(|| Point {
             x,
             spread,
-            hover: hover(cell, metric, &spread),
+            hover: hover(cell, &tables::connections_in_words(cell.connections), metric, &spread),
             hollow: cell.unranked(metric).is_some(),
             linked: cell.unranked.is_none(),
         })
@@ -129,7 +127,7 @@ fn draw_chart(about: About, mut series: Vec<Series>, labels: Labels) -> Option<C
     let (ticks, texts) = axis::ticks(across);
     let x_axis = draw::log_axis(across, ticks, texts).title(about.against);
     let (plot, height_px) = match labels {
-        Labels::AtEnds => (curves_to_the_edge(&series, x_axis, range), LINES_HEIGHT_PX),
+        Labels::AtEnds => (curves(&series, x_axis, range), lines_height_px(series.len())),
         Labels::AtMarks => (scattered(&series, x_axis, across, range), MARKS_HEIGHT_PX),
     };
     Some(Chart {

@@ -6,7 +6,7 @@ use record::Machine;
 use record::stats::float;
 
 use super::draw::{self, plain};
-use super::{Chart, End, label_ends, label_margin_px, style};
+use super::{Chart, End, label_ends, label_margin_px, lines_height_px, style};
 use crate::axis;
 use crate::percentiles::{Curve, PERCENTS, Percentiles};
 
@@ -27,7 +27,8 @@ pub(crate) fn percentile_chart(percentiles: &Percentiles, machine: &Machine) -> 
         .filter(|curve| curve.max > 0.0)
         .map(|curve| End::new(&plain(&curve.model), most, curve.max, curve.taint.is_empty()))
         .collect();
-    label_ends(&mut plot, &ends, range);
+    let height_px = lines_height_px(ends.len());
+    label_ends(&mut plot, &ends, range, height_px);
     let (ticks, texts) = percent_ticks(most);
     let x_axis = draw::log_axis(axis::range([1.25, most])?, ticks, texts)
         .title("share of answers that came sooner");
@@ -37,7 +38,7 @@ pub(crate) fn percentile_chart(percentiles: &Percentiles, machine: &Machine) -> 
         alt: format!("Latency by percentile: {}", percentiles.title),
         note: String::new(),
         table: percentiles.id.clone(),
-        height_px: 360,
+        height_px,
         json: draw::json(&draw::finish(
             plot,
             x_axis,

@@ -14,6 +14,7 @@ pub(super) fn always(run: &Run, cells: &[Placed<'_, '_>]) -> Vec<Doubt> {
         virtual_cpus(&run.machine),
         closed_loop(trials()),
         one_connection(trials()),
+        windows(cells),
         no_floor(cells),
         nature(&run.machine),
         observed(trials()),
@@ -75,6 +76,30 @@ fn one_connection<'run>(mut trials: impl Iterator<Item = &'run Trial>) -> Option
         doubt(
             "One connection",
             "A single connection measures how long it takes to wake a sleeping thread across CPUs, not how a model works under load.",
+        )
+    })
+}
+
+fn windows(cells: &[Placed<'_, '_>]) -> Option<Doubt> {
+    let asked = |placed: &Placed<'_, '_>| {
+        let mut asked = placed.cell.attempts.iter().filter_map(|trial| trial.settings.duration_s);
+        asked.next()
+    };
+    let here = |one: &Placed<'_, '_>, other: &Placed<'_, '_>| {
+        one.group.id == other.group.id && one.cell.connections == other.cell.connections
+    };
+    // Cells of one group stand together, by connections.
+    let differ = cells.chunk_by(here).any(|load| {
+        let mut lengths = load.iter().filter_map(asked);
+        let first = lengths.next();
+        lengths.any(|length| Some(length) != first)
+    });
+    differ.then(|| {
+        doubt(
+            "Windows of different length",
+            "Where many connections are active, models that give each a thread or a process are measured for longer, until the \
+             kernel's scheduler has given every one its turn: a short window would call those starved that only wait. Rates, \
+             medians and costs per request compare; the slowest answer and the last percentiles have seen more in a longer window.",
         )
     })
 }

@@ -2,15 +2,70 @@
 
 #![allow(dead_code, reason = "each test uses the part that it needs")]
 
-use record::Run;
+use std::collections::BTreeMap;
+use std::io::Read as _;
 
-/// The page without plotly's own script, which nobody here wrote.
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use record::Run;
+use serde_json::Value;
+
+/// The page without plotly's own script, which nobody here wrote, and with each chart's JSON inside its figure.
 pub(crate) fn own(html: &str) -> String {
     let start = "<script type=\"text/plain\" id=\"plotly\">";
     let (before, rest) = html.split_once(start).expect("plotly is embedded");
     let (_, after) = rest.split_once("</script>").expect("its script ends");
     assert!(!after.contains(start), "plotly is embedded once");
-    format!("{before}{after}")
+    let (page, rest) = before
+        .split_once("<script type=\"text/plain\" id=\"charts\">")
+        .expect("charts are embedded");
+    let (packed, _) = rest.split_once("</script>").expect("their script ends");
+    let charts: BTreeMap<String, String> =
+        serde_json::from_str(&unpacked(packed)).expect("charts are JSON");
+    let mut figures = page.split("<figure class=\"chart\" id=\"");
+    let mut own = figures.next().unwrap_or_default().to_owned();
+    for figure in figures {
+        let id = figure.split_once('"').expect("an id ends").0;
+        let (figure, rest) = figure.split_once("</figure>").expect("a figure ends");
+        let json = charts.get(id).unwrap_or_else(|| panic!("`{id}` is drawn from something"));
+        own.push_str("<figure class=\"chart\" id=\"");
+        own.push_str(figure);
+        own.push_str("<script type=\"application/json\">");
+        own.push_str(json);
+        own.push_str("</script></figure>");
+        own.push_str(rest);
+    }
+    own.push_str(after);
+    own
+}
+
+/// What the page carries packed for its script.
+pub(crate) fn unpacked(packed: &str) -> String {
+    let bytes = STANDARD.decode(packed).expect("it is base64");
+    let mut text = String::new();
+    let mut decoder = flate2::read::GzDecoder::new(bytes.as_slice());
+    decoder.read_to_string(&mut text).expect("it is gzip");
+    text
+}
+
+/// The figures that the page hands out.
+pub(crate) fn data(page: &str) -> Value {
+    let packed = part(page, "<script type=\"text/plain\" class=\"data\">", "</script>");
+    let packed = packed.split_once('>').expect("a tag ends").1.trim_end_matches("</script>");
+    serde_json::from_str(&unpacked(packed)).expect("it is JSON")
+}
+
+/// Those of one of the record's cells.
+pub(crate) fn figures<'data>(data: &'data Value, cell: &record::Cell<'_>) -> &'data Value {
+    let is_it = |found: &&Value| {
+        found["model"] == cell.model
+            && found["experiment"] == cell.experiment
+            && found["service"] == cell.service
+            && found["variant"] == cell.variant
+            && found["connections"] == cell.connections
+    };
+    let cells = data["cells"].as_array().expect("there are cells");
+    &cells.iter().find(is_it).expect("every cell is handed out")["figures"]
 }
 
 /// A page of one run, without plotly's own script.

@@ -8,10 +8,6 @@ mod html;
 mod claims;
 mod kinds;
 
-use std::io::Read as _;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use fixture::{MODELS, Model, machine, run, run_of, trial};
 use html::{attribute, cell, page, part, text, verbatim};
 use record::stats::median;
@@ -175,12 +171,26 @@ fn the_wall_is_the_last_count_that_held_and_names_what_stopped_it() {
     let wall =
         |model: &str| cell(&page, &format!("v.sweep.http.default.100.{model}.wall")).to_owned();
     assert_eq!(text(&wall("mio-loop")), "≥16\u{202f}000");
-    assert_eq!(text(&wall("thread-per-connection")), "4\u{202f}000");
+    assert_eq!(text(&wall("thread-per-connection")), "4\u{202f}000 limit");
     assert!(
         attribute(&wall("thread-per-connection"), "title")
             .unwrap()
             .contains("limit: max_map_count")
     );
+    let section = part(&page, "<table class=\"full sortable walls\">", "</table>");
+    let row = |model: &str| {
+        let start = format!("<tr id=\"w.wall.http.default.{model}\"");
+        text(part(section, &start, "</tr>"))
+    };
+    assert!(
+        row("thread-per-connection").ends_with("4\u{202f}000 16\u{202f}000 limit max_map_count"),
+        "{}",
+        row("thread-per-connection")
+    );
+    assert!(row("mio-loop").contains("≥16\u{202f}000"), "{}", row("mio-loop"));
+    let verdict = text(part(&page, "<section id=\"x.wall\"", "<tbody>"));
+    assert!(!verdict.contains("<1"), "{verdict}");
+    assert!(page.contains("id=\"v.wall.http.default.4000\""), "where all still served");
 }
 
 #[test]
@@ -195,6 +205,20 @@ fn memory_is_the_slope_over_connections() {
     let slope: f64 =
         row.split_once("data-value=\"").unwrap().1.split_once('"').unwrap().0.parse().unwrap();
     assert!((slope - 9.7).abs() < 0.01, "{slope}");
+    let choices = part(&page, "<table class=\"choices\"", "</table>");
+    let choice = choices.split("<tr>").find(|row| text(row).starts_with("Little memory")).unwrap();
+    assert!(choice.contains("href=\"#g.memory.http.default.mio-loop\""), "{choice}");
+    assert!(text(choice).contains("95 % interval of the slope through 9 trials"), "{choice}");
+    assert!(text(choice).ends_with("nobody ties with it"), "{choice}");
+}
+
+#[test]
+fn a_verdict_stands_at_the_load_that_was_repeated_most() {
+    let mut trials = repeated(6, |model, repeat| quiet("sweep", 100, model, repeat));
+    trials.extend(repeated(1, |model, repeat| quiet("sweep", 10_000, model, repeat)));
+    let page = page(run_of(trials));
+    assert!(page.contains("<table class=\"verdict sortable\" id=\"v.sweep.http.default.100\">"));
+    assert!(!page.contains("id=\"v.sweep.http.default.10000\""));
 }
 
 #[test]
@@ -300,29 +324,22 @@ fn a_hostile_baseline_is_shown_as_text() {
 }
 
 #[test]
-fn the_data_of_the_page_are_the_figures_of_its_tables() {
-    let (run, html) = (run(), page(run()));
-    let packed = part(&html, "<script type=\"text/plain\" class=\"data\">", "</script>");
-    let packed = packed.split_once('>').unwrap().1.trim_end_matches("</script>");
-    let mut json = String::new();
-    let bytes = STANDARD.decode(packed).unwrap();
-    flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut json).unwrap();
-    let data: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let cells = data["cells"].as_array().unwrap();
-    assert_eq!(cells.len(), run.cells().len());
-    let cell = run.cells().into_iter().find(|cell| cell.model == "mio-loop").unwrap();
-    let found = cells
-        .iter()
-        .find(|found| {
-            found["model"] == cell.model
-                && found["experiment"] == cell.experiment
-                && found["service"] == cell.service
-                && found["connections"] == cell.connections
-        })
-        .unwrap();
-    let values: Vec<f64> = cell.counted().iter().filter_map(|trial| trial.requests_per_s).collect();
-    assert_eq!(found["figures"]["rate"]["median"].as_f64(), median(&values));
-    assert_eq!(found["figures"]["rate"]["values"].as_array().unwrap().len(), values.len());
+fn the_data_of_the_page_hold_every_cell_with_each_of_its_values() {
+    let (run, page) = (run(), page(run()));
+    let data = html::data(&page);
+    assert_eq!(data["cells"].as_array().unwrap().len(), run.cells().len());
+    for cell in run.cells() {
+        let told: Vec<f64> =
+            cell.counted().iter().filter_map(|trial| trial.requests_per_s).collect();
+        let rate = &html::figures(&data, &cell)["rate"];
+        let values = rate["values"].as_array().map_or(0, Vec::len);
+        if cell.counted().is_empty() {
+            continue;
+        }
+        assert_eq!(values, told.len());
+        let handed_out = rate["median"].as_f64().unwrap();
+        assert!((handed_out / median(&told).unwrap() - 1.0).abs() < 1e-8, "{handed_out}");
+    }
 }
 
 #[test]
@@ -342,13 +359,17 @@ fn a_source_is_highlighted_whole_and_told_once() {
 }
 
 #[test]
-fn every_repeat_is_a_dot_about_its_median() {
-    let page = page(run());
-    let strips = part(&page, "<table class=\"strips sortable\"", "</table>");
-    let row = strips.split("<tr").find(|row| text(row).contains("mio-loop 10\u{202f}000")).unwrap();
+fn every_repeat_is_a_dot_about_its_median_where_the_range_says_less() {
+    let page_of = |repeats| {
+        page(run_of(repeated(repeats, |model, repeat| quiet("sweep", 100, model, repeat))))
+    };
+    let five = page_of(5);
+    let strips = part(&five, "<table class=\"strips sortable\"", "</table>");
+    let row = strips.split("<tr").find(|row| text(row).contains("mio-loop")).unwrap();
     let dots = row.split_once("class=\"dots\" d=\"").unwrap().1.split_once('"').unwrap().0;
-    assert_eq!(dots.matches('M').count(), 3);
-    assert!(dots.contains("M80.0 8h0"), "one of three is the median: {dots}");
+    assert_eq!(dots.matches('M').count(), 5);
+    assert!(dots.contains("M80 8h0"), "one of five is the median: {dots}");
+    assert!(!page_of(3).contains("<table class=\"strips"), "three are told by their range");
 }
 
 #[test]

@@ -95,6 +95,17 @@ impl Browser {
         "}));
     }
 
+    /// Draws the charts that nobody has scrolled to.
+    pub(crate) fn draw_all(&self) {
+        self.run("for (const figure of figures) draw(figure)");
+    }
+
+    /// Opens all that is closed.
+    pub(crate) fn open_details(&self) {
+        self.run("for (const details of document.querySelectorAll('details')) details.open = true");
+        self.draw_all();
+    }
+
     /// Opens a file whose scripts do not run.
     pub(crate) fn open_without_script(&self, file: &Path) {
         self.cdp("Emulation.setScriptExecutionDisabled", &json!({"value": true}));

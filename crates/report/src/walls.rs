@@ -1,0 +1,75 @@
+//! How far each model goes: the most connections that it held, and what stopped it at the next count, in words.
+
+use record::{Machine, Outcome};
+
+use crate::cells::{Cell, Group};
+use crate::verdict::{Ending, Label, ending, label};
+use crate::{format, tables};
+
+/// One group of the wall experiment.
+pub(crate) struct Walls {
+    pub(crate) title: String,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One model.
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) label: Label,
+    /// The most connections that it held, and their cell.
+    pub(crate) held: String,
+    pub(crate) value: String,
+    pub(crate) href: String,
+    /// The count at which it did not; `None` where nothing stopped it.
+    pub(crate) stopped: Option<Stop>,
+}
+
+/// The count that was too much.
+pub(crate) struct Stop {
+    pub(crate) at: String,
+    pub(crate) href: String,
+    pub(crate) ending: Ending,
+}
+
+/// The walls of a group.
+pub(crate) fn walls(group: &Group<'_>, machine: &Machine, prefix: &str) -> Walls {
+    let row = |model: &&str| {
+        let (held, stopped) = reached(group.of(model).collect());
+        Row {
+            id: format!("w.{}.{}", group.id, format::slug(model)),
+            label: label(model, machine, prefix),
+            held: text(group.of(model), held, stopped),
+            value: held.map(|cell| cell.connections.to_string()).unwrap_or_default(),
+            href: held.map(|cell| cell.id.clone()).unwrap_or_default(),
+            stopped: stopped.map(|cell| Stop {
+                at: format::count(cell.connections),
+                href: cell.id.clone(),
+                ending: ending(cell, prefix),
+            }),
+        }
+    };
+    Walls { title: tables::title(group), rows: group.models.iter().map(row).collect() }
+}
+
+/// From the fewest connections on, the last cell that held, and the first that did not.
+pub(crate) fn reached<'group, 'run>(
+    mut steps: Vec<&'group Cell<'run>>,
+) -> (Option<&'group Cell<'run>>, Option<&'group Cell<'run>>) {
+    steps.sort_by_key(|cell| cell.connections);
+    let held = steps.iter().take_while(|cell| cell.outcome == Outcome::Ok).count();
+    (steps.get(held.wrapping_sub(1)).copied(), steps.get(held).copied())
+}
+
+/// `16 000`; `≥128 000` where nothing stopped it; `<1 000` where it held nothing.
+pub(crate) fn text<'group, 'run: 'group>(
+    steps: impl Iterator<Item = &'group Cell<'run>>,
+    held: Option<&Cell<'_>>,
+    stopped: Option<&Cell<'_>>,
+) -> String {
+    let fewest = steps.map(|cell| cell.connections).min().unwrap_or(0);
+    match held {
+        None => format!("<{}", format::count(fewest)),
+        Some(cell) if stopped.is_none() => format!("≥{}", format::count(cell.connections)),
+        Some(cell) => format::count(cell.connections),
+    }
+}
