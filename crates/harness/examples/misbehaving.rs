@@ -95,6 +95,10 @@ fn converse(mut stream: TcpStream, options: &ServeOptions, habit: &str) {
         match service.step() {
             Step::Read { .. } => match stream.read(&mut buffer) {
                 Ok(0) | Err(_) => return,
+                Ok(length) if habit == "swallows-panics" => {
+                    let asked = String::from_utf8_lossy(&buffer[..length]);
+                    service.received(asked.replace("/panic", "/").as_bytes());
+                }
                 Ok(length) => service.received(&buffer[..length]),
             },
             Step::Write => {

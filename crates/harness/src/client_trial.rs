@@ -12,13 +12,14 @@ use measure::tree::{Memory, Tree};
 use nix::unistd::Pid;
 use record::trial::{Client, Outcome, Trial};
 use serde::Deserialize;
+use socket2::{Domain, Socket, Type};
 
 use crate::client::{self, Job};
 use crate::contestant::{Contestant, Launch, StartError};
 use crate::expected;
 use crate::interrupt;
 use crate::order::Planned;
-use crate::plan::Task;
+use crate::plan::{REFUSED, Task};
 use crate::trial::Setup;
 
 /// Serves ten thousand at a time on one thread, and waits without blocking.
@@ -44,8 +45,9 @@ pub(crate) fn measure(setup: &Setup, planned: &Planned<'_>, task: &Task, trial: 
         _ => None,
     };
     let address = server.as_ref().map(Contestant::address);
-    let errand = Errand::of(planned, task, address);
-    let found = errand.run(setup, planned.model);
+    let found = refusing().map_err(|error| format!("no port to refuse at: {error}")).and_then(
+        |(_taken, refuses)| Errand::of(planned, task, address, refuses).run(setup, planned.model),
+    );
     if let Some(server) = server {
         trial
             .warnings
@@ -78,12 +80,60 @@ fn start_server(setup: &Setup) -> Result<Contestant, StartError> {
 struct Errand<'a> {
     task: &'a Task,
     args: Vec<String>,
-    /// URL and length of each fetch, in order.
-    due: Vec<(String, Option<u64>)>,
+    /// Of each fetch, in order.
+    due: Vec<Due>,
+}
+
+/// What must come of a fetch.
+enum Due {
+    /// An answer of this length, where that is known.
+    Answer { url: String, length: Option<u64> },
+    /// An error, in its place and without an answer.
+    Refusal { url: String },
+}
+
+impl Due {
+    fn url(&self) -> &str {
+        match self {
+            Self::Answer { url, .. } | Self::Refusal { url } => url,
+        }
+    }
+
+    /// Compares it with what the client reported.
+    fn check(&self, result: &Fetched) -> Result<(), String> {
+        let right = match (self, &result.error) {
+            (Self::Answer { url, .. }, Some(error)) => {
+                return Err(format!("`{url}` failed: {error}"));
+            }
+            (Self::Answer { length, .. }, None) => {
+                result.status == Some(200) && length.is_none_or(|it| it == result.body_bytes)
+            }
+            (Self::Refusal { .. }, error) => error.is_some() && result.status.is_none(),
+        };
+        if right && result.url == self.url() {
+            return Ok(());
+        }
+        let what = if matches!(self, Self::Refusal { .. }) { "a refusal of " } else { "" };
+        Err(format!("where {what}`{}` was due, the client reported {result:?}", self.url()))
+    }
+}
+
+/// An address that refuses: its port is taken, and nobody listens there.
+fn refusing() -> std::io::Result<(Socket, SocketAddr)> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    let address = socket.local_addr()?.as_socket();
+    let address = address.ok_or_else(|| std::io::Error::other("it is bound to no address"))?;
+    Ok((socket, address))
 }
 
 impl<'a> Errand<'a> {
-    fn of(planned: &Planned<'_>, task: &'a Task, server: Option<SocketAddr>) -> Self {
+    fn of(
+        planned: &Planned<'_>,
+        task: &'a Task,
+        server: Option<SocketAddr>,
+        refuses: SocketAddr,
+    ) -> Self {
         let Task::Fetch(paths) = task else {
             let sleeps: Vec<String> =
                 task.sleeps_ms().unwrap_or_default().iter().map(ToString::to_string).collect();
@@ -93,17 +143,16 @@ impl<'a> Errand<'a> {
         };
         let fetches = usize::try_from(planned.connections).unwrap_or(usize::MAX);
         let server = server.map(|server| server.to_string()).unwrap_or_default();
-        let due: Vec<(String, Option<u64>)> = paths
-            .iter()
-            .cycle()
-            .take(fetches)
-            .map(|path| {
-                let length = expected::body(path).and_then(|body| u64::try_from(body.len()).ok());
-                (format!("http://{server}{path}"), length)
-            })
-            .collect();
+        let due = |path: &String| {
+            if path == REFUSED {
+                return Due::Refusal { url: format!("http://{refuses}/") };
+            }
+            let length = expected::body(path).and_then(|body| u64::try_from(body.len()).ok());
+            Due::Answer { url: format!("http://{server}{path}"), length }
+        };
+        let due: Vec<Due> = paths.iter().cycle().take(fetches).map(due).collect();
         let fixed = ["fetch".to_owned(), "--concurrency".into(), fetches.to_string()];
-        let args = fixed.into_iter().chain(due.iter().map(|(url, _)| url.clone())).collect();
+        let args = fixed.into_iter().chain(due.iter().map(|due| due.url().to_owned())).collect();
         Self { task, args, due }
     }
 
@@ -137,21 +186,21 @@ impl<'a> Errand<'a> {
 
     fn fetched(&self, stdout: &str) -> Result<Client, String> {
         let mut lines = stdout.lines();
-        for (place, (url, length)) in self.due.iter().enumerate() {
+        for (place, due) in self.due.iter().enumerate() {
             let result = lines.next().and_then(|line| Fetched::from_line(line).ok());
-            let result = result.ok_or_else(|| format!("fetch {place} has no result"))?;
-            if let Some(error) = &result.error {
-                return Err(format!("`{url}` failed: {error}"));
-            }
-            let right = length.is_none_or(|length| length == result.body_bytes);
-            if &result.url != url || result.status != Some(200) || !right {
-                return Err(format!("where `{url}` was due, the client reported {result:?}"));
-            }
+            due.check(&result.ok_or_else(|| format!("fetch {place} has no result"))?)?;
         }
         let SummaryLine { summary } = lines
             .next()
             .and_then(|line| serde_json::from_str(line).ok())
             .ok_or("the client gave no summary")?;
+        let refusals = self.due.iter().filter(|due| matches!(due, Due::Refusal { .. })).count();
+        if usize::try_from(summary.failed) != Ok(refusals) {
+            return Err(format!(
+                "{} fetches failed, the summary says {}",
+                refusals, summary.failed
+            ));
+        }
         Ok(Client {
             fetched: Some(summary.fetched),
             failed: Some(summary.failed),
@@ -167,7 +216,7 @@ impl<'a> Errand<'a> {
     fn slept(&self, stdout: &str) -> Result<Client, String> {
         let line: IdiomLine = serde_json::from_str(stdout.trim())
             .map_err(|error| format!("the client's line cannot be read: {error}"))?;
-        let sleeps_ms = self.task.sleeps_ms().unwrap_or_default().to_vec();
+        let sleeps_ms = self.task.sleeps_ms().unwrap_or_default().into_owned();
         let mut ends_ns = vec![0; sleeps_ms.len()];
         for end in &line.finished {
             let place = ends_ns.get_mut(end.sleep).ok_or("a sleep ended that was not asked for")?;
@@ -239,5 +288,42 @@ impl Most {
         self.pss_bytes = self.pss_bytes.max(seen.pss_bytes);
         self.processes = self.processes.max(Some(seen.processes));
         self.threads = self.threads.max(Some(seen.threads));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_right_in_its_place_alone_and_an_answer_only_where_it_is_due() {
+        let answer = Due::Answer { url: "http://a/".into(), length: Some(13) };
+        let refusal = Due::Refusal { url: "http://b/".into() };
+        let got = |url: &str, status, error: Option<&str>| Fetched {
+            url: url.into(),
+            status,
+            body_bytes: 13,
+            error: error.map(str::to_owned),
+            ..Fetched::default()
+        };
+        assert_eq!(answer.check(&got("http://a/", Some(200), None)), Ok(()));
+        assert_eq!(refusal.check(&got("http://b/", None, Some("refused"))), Ok(()));
+        for (due, reported) in [
+            (&answer, got("http://b/", Some(200), None)),
+            (&answer, got("http://a/", Some(404), None)),
+            (&answer, got("http://a/", None, Some("refused"))),
+            (&refusal, got("http://a/", None, Some("refused"))),
+            (&refusal, got("http://b/", Some(200), None)),
+            (&refusal, got("http://b/", Some(200), Some("short"))),
+        ] {
+            assert!(due.check(&reported).is_err(), "{reported:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_refuses_does_so_while_its_port_is_kept() {
+        let (_taken, address) = refusing().unwrap();
+        let error = std::net::TcpStream::connect(address).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     }
 }

@@ -289,6 +289,9 @@ fn spawn(launch: &Launch) -> io::Result<Child> {
     let mut command = Command::new(&launch.program);
     command
         .args(&launch.args)
+        // Whoever debugs has these set. A panic's backtrace holds a loop up for a third of a second: no model's doing.
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("RUST_LIB_BACKTRACE")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -31,7 +31,7 @@ pub(crate) fn write(
     if !outcome.always_asking || outcome.pace != Pace::Closed {
         trial.checks.little = None;
     }
-    if trial.beside.is_some() {
+    if trial.beside.is_some() || trial.fault.is_some() {
         // The edges cannot tell whose requests cost what.
         trial.server = Server { exit: trial.server.exit.take(), ..costless(&trial.server) };
         trial.warnings.push(BESIDE.into());

@@ -3,6 +3,7 @@
 mod active;
 mod beside;
 mod experiment;
+mod fault;
 mod rate;
 mod task;
 
@@ -12,8 +13,9 @@ use serde::{Deserialize, Serialize};
 pub use active::Active;
 pub use beside::{Beside, Slow};
 pub use experiment::{Block, CEILING, Experiment, Opening, Service};
+pub use fault::Fault;
 pub use rate::{Arrivals, Offer, Rate};
-pub use task::Task;
+pub use task::{REFUSED, Task};
 
 use crate::exit::UsageError;
 

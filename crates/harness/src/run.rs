@@ -21,7 +21,7 @@ use crate::interrupt;
 use crate::order::{self, Planned};
 use crate::origin::{self, Origin};
 use crate::pages;
-use crate::plan::{Offer, Plan, Rate};
+use crate::plan::{Fault, Offer, Plan, Rate};
 use crate::progress::Progress;
 use crate::registry::{PanicLoses, Registry};
 use crate::settings;
@@ -263,7 +263,7 @@ impl<'a> Session<'a> {
     /// How long a trial should take; one that the machine does not allow takes no time.
     fn expected(&self, planned: &Planned<'_>) -> anyhow::Result<Duration> {
         let model = self.context.registry.get(planned.model)?;
-        let refused = trial::preflight(&self.setup, planned, model).is_err();
+        let refused = trial::preflight(&self.setup, planned, model).is_some();
         Ok(if refused { Duration::ZERO } else { estimate::of(planned, model) })
     }
 
@@ -348,7 +348,8 @@ fn exit(run: &Run, finished: bool, registry: &Registry) -> Exit {
 }
 
 fn asked_to_panic(trial: &Trial) -> bool {
-    trial.beside.as_ref().is_some_and(|beside| beside.path.starts_with("/panic"))
+    trial.fault.as_ref().is_some_and(|fault| fault.kind == Fault::Panic.name())
+        || trial.beside.as_ref().is_some_and(|beside| beside.path.starts_with("/panic"))
 }
 
 #[cfg(test)]

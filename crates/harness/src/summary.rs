@@ -5,7 +5,8 @@ mod columns;
 use comfy_table::{Cell as Field, CellAlignment, Table, presets};
 use record::run::{Cell, Run};
 use record::stats;
-use record::trial::{Flag, Outcome, Trial, twin_base};
+use record::trial::{Flag, Outcome, SetBy, Trial, twin_base};
+use record::wall::Wall;
 
 use self::columns::Column;
 
@@ -36,6 +37,26 @@ pub fn print(run: &Run) {
         }
         println!("{table}\n{}", notes(group).trim_end());
     }
+    let walls = record::walls(run);
+    if !walls.is_empty() {
+        println!("\nwall: how far each model went, and who set the limit\n{}", of_walls(&walls));
+    }
+}
+
+fn of_walls(walls: &[Wall<'_>]) -> Table {
+    let mut table = table(&["model", "service", "held", "stopped at", "set by", "limit"]);
+    for wall in walls {
+        let count = |count: Option<u64>| count.map_or_else(|| "-".into(), |it| it.to_string());
+        table.add_row([
+            wall.model.to_owned(),
+            wall.service.to_owned(),
+            count(wall.held),
+            count(wall.stopped.map(|trial| trial.connections)),
+            wall.set_by().map_or("-", SetBy::name).to_owned(),
+            wall.limit(),
+        ]);
+    }
+    table
 }
 
 fn place<'run>(cell: &Cell<'run>) -> (&'run str, &'run str, u64, &'run str) {
@@ -90,7 +111,10 @@ fn shown<'run>(cell: &Cell<'run>) -> Vec<&'run Trial> {
     if !counted.is_empty() {
         return counted;
     }
-    let measured = |trial: &&Trial| matches!(trial.outcome, Outcome::Ok | Outcome::Starved);
+    // What a fault cost is a figure also where it was the server.
+    let measured = |trial: &&Trial| {
+        matches!(trial.outcome, Outcome::Ok | Outcome::Starved) || trial.fault.is_some()
+    };
     cell.finals().into_iter().filter(measured).collect()
 }
 
@@ -125,10 +149,16 @@ fn notes(cells: &[Cell<'_>]) -> String {
         let finals = cell.finals();
         if let Some(detail) = finals.iter().rev().find_map(|trial| trial.outcome_detail.as_deref())
         {
-            notes += &["   ", cell.model, ": ", detail, "\n"].concat();
+            notes += &["   ", cell.model, ": ", detail, &set_by(&finals), "\n"].concat();
         }
     }
     notes
+}
+
+/// Whose limit it was, where something stopped it.
+fn set_by(finals: &[&Trial]) -> String {
+    let by = finals.iter().rev().find_map(|trial| trial.stopped_by.as_ref());
+    by.map(|by| format!(" (set by the {}: {})", by.set_by.name(), by.limit)).unwrap_or_default()
 }
 
 /// The word of the record.

@@ -9,22 +9,24 @@ use measure::cpus::CpuSets;
 use measure::limits::{self, LimitHit};
 use measure::tree::{Memory, Tree};
 use record::run::{Timestamp, utc};
-use record::trial::{Outcome, SCHEMA, Trial};
+use record::trial::{Outcome, SCHEMA, SetBy, StoppedBy, Trial};
 
 use crate::beside::Neighbours;
 use crate::calibration::Calibration;
 use crate::client_trial;
 use crate::contestant::{Contestant, Launch, StartError};
-use crate::faults;
+use crate::faults::{self, Faults};
 use crate::figures;
 use crate::interrupt::{self, InFlight};
+use crate::limited;
 use crate::need;
 use crate::observe::{Before, Edges};
 use crate::order::Planned;
-use crate::plan::{Offer, Rate, Service};
+use crate::plan::{Fault, Offer, Rate, Service};
 use crate::registry::Model;
 use crate::settings;
 use crate::stall::Stall;
+use crate::stopped;
 use crate::verdict::{self, Course};
 
 /// What all trials of a run have in common.
@@ -83,7 +85,13 @@ pub(crate) fn refused(
     why: String,
 ) -> Trial {
     let outcome_detail = Some(why);
-    Trial { outcome: Outcome::Limit, outcome_detail, ..blank(setup, planned, model, attempt) }
+    let stopped_by = Some(stopped::by(SetBy::Suite, "no rate to offer"));
+    Trial {
+        outcome: Outcome::Limit,
+        outcome_detail,
+        stopped_by,
+        ..blank(setup, planned, model, attempt)
+    }
 }
 
 /// The trial before anything is known of it.
@@ -117,9 +125,10 @@ fn measure(
     if let Offer::Open(Rate::OfCeiling(percent)) = planned.offer {
         trial.offered_ceiling_percent = Some(percent);
     }
-    if let Err(hit) = preflight(setup, planned, model) {
+    if let Some((hit, by)) = preflight(setup, planned, model) {
         trial.outcome = Outcome::Limit;
         trial.outcome_detail = Some(hit.to_string());
+        trial.stopped_by = Some(by);
         return;
     }
     if let Some(task) = &planned.experiment.client {
@@ -128,15 +137,7 @@ fn measure(
     let before = Before::read();
     let stop = Stop::new();
     let in_flight = InFlight::trial(&stop);
-    let on_exit = {
-        let stop = stop.clone();
-        move || stop.request()
-    };
-    let contestant =
-        match Contestant::start(&launch(setup, planned, trial), on_exit, interrupt::requested) {
-            Ok(contestant) => contestant,
-            Err(error) => return failed_start(trial, &error),
-        };
+    let Some(contestant) = start(setup, planned, model, &stop, trial) else { return };
     in_flight.contestant(contestant.pid());
 
     let group = u32::try_from(contestant.pid().as_raw()).unwrap_or_default();
@@ -147,15 +148,20 @@ fn measure(
         .map(|record| Neighbours::begin(record, planned.experiment.beside.as_ref(), setup, &load));
     let mut edges = Edges::of(group, &setup.cpus.server, &setup.cpus.generator, progress);
     let mut stall = Stall::of(OPENING_PATIENCE, stop.clone());
+    let mut faults = Faults::of(planned, model, &contestant);
     let mut observer = |event| {
         stall.look(event, Instant::now());
+        // No witness asks while the edges are read.
+        if event == Event::WindowCloses {
+            faults.end();
+        }
         edges.event(event);
-        if event == Event::WindowOpens && planned.experiment.kill_child {
-            let half = planned.experiment.window(model, planned.connections) / 2;
-            faults::kill_child_after(contestant.pid(), half);
+        if event == Event::WindowOpens {
+            faults.begin();
         }
     };
     let result = load::run(&load, &mut observer, &stop);
+    let found = faults.found();
     trial.beside = beside.map(Neighbours::end);
     // Before it is told to stop: from here on an end is as it should be.
     let ended_by_itself = contestant.has_ended();
@@ -168,21 +174,28 @@ fn measure(
     let stalled = stall.stalled();
     let course =
         Course { result, stopped, stalled, ended_by_itself, interrupted: interrupt::requested() };
+    if let Some(found) = &found {
+        faults::write(found, course.result.as_ref().ok(), ended_by_itself, trial);
+    }
     let usual_probe_ns = setup.calibration.probe_ns;
     figures::write(&course, &seen, body_bytes(planned, &load), usual_probe_ns, trial);
     verdict::write(&course, model, trial);
+    if let Some(found) = &found {
+        faults::judge(found, trial);
+    }
 }
 
-/// Whether the machine has what the trial needs, those beside it included.
+/// What the machine lacks of what the trial needs, those beside it included, and whose limit that is.
 pub(crate) fn preflight(
     setup: &Setup,
     planned: &Planned<'_>,
     model: &Model,
-) -> Result<(), LimitHit> {
+) -> Option<(LimitHit, StoppedBy)> {
     let beside = planned.experiment.beside.as_ref().map_or(0, |beside| beside.connections);
     let together = planned.connections.saturating_add(beside);
     let settings = settings::of(setup, planned, model);
-    limits::preflight(&need::of_trial(model, together, &settings, setup.cpus.generator.len()))
+    let need = need::of_trial(model, together, &settings, setup.cpus.generator.len());
+    stopped::first(limits::Now::read().hits(&need), &need)
 }
 
 fn launch(setup: &Setup, planned: &Planned<'_>, trial: &Trial) -> Launch {
@@ -196,10 +209,38 @@ fn launch(setup: &Setup, planned: &Planned<'_>, trial: &Trial) -> Launch {
     }
 }
 
+/// Starts the contestant, with as few descriptors or processes as the fault wants; or writes why it did not start.
+fn start(
+    setup: &Setup,
+    planned: &Planned<'_>,
+    model: &Model,
+    stop: &Stop,
+    trial: &mut Trial,
+) -> Option<Contestant> {
+    let launch = launch(setup, planned, trial);
+    let scarce = planned.experiment.fault() == Some(Fault::Descriptors);
+    let (launch, _copy) = match limited::launch(launch, model, scarce) {
+        Ok(limited) => limited,
+        Err(why) => {
+            (trial.outcome, trial.outcome_detail) = (Outcome::Limit, Some(format!("{why:#}")));
+            trial.stopped_by = Some(stopped::by(SetBy::Machine, "who may refuse forks"));
+            return None;
+        }
+    };
+    let told = stop.clone();
+    let started = Contestant::start(&launch, move || told.request(), interrupt::requested);
+    started.inspect_err(|error| failed_start(trial, error)).ok()
+}
+
 fn failed_start(trial: &mut Trial, error: &StartError) {
     trial.outcome = match error {
         StartError::Interrupted => Outcome::Interrupted,
         _ => Outcome::FailedStart,
+    };
+    trial.stopped_by = match error {
+        StartError::Interrupted => None,
+        StartError::Spawn { .. } => Some(stopped::by(SetBy::Suite, "no program to start")),
+        _ => Some(stopped::by(SetBy::Model, "it does not start")),
     };
     trial.outcome_detail = Some(error.to_string());
 }

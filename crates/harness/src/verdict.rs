@@ -6,6 +6,7 @@ use crate::checks;
 use crate::contestant::{End, Stopped, describe};
 use crate::registry::Model;
 use crate::stall::Stalled;
+use crate::stopped;
 
 /// Steal of a twentieth moves a rate by as much, which is what a run wants to resolve.
 const STEAL_SHARE_MAX: f64 = 0.05;
@@ -36,6 +37,7 @@ pub(crate) fn write(course: &Course, model: &Model, trial: &mut Trial) {
     let (outcome, detail) = judge(course, model, trial);
     trial.outcome = outcome;
     trial.outcome_detail = detail;
+    trial.stopped_by = stopped::of(course, model, trial);
     flag(course, trial);
     warn(course, trial);
 }

@@ -4,8 +4,8 @@ mod common;
 
 use common::{Suite, trial};
 use harness::exit::Exit;
-use harness::plan::Service;
-use record::trial::{Flag, Outcome, Trial};
+use harness::plan::{Fault, Service};
+use record::trial::{Flag, Outcome, SetBy, Trial};
 
 /// Enough that what a debug build of the generator takes between two requests does not break Little's law.
 const CONNECTIONS: u64 = 16;
@@ -143,4 +143,48 @@ fn a_contestant_that_does_not_stop_is_killed_and_flagged_and_its_figures_stay() 
             assert!(!warned(trial, "still taken"), "the port is free: {:?}", trial.warnings);
         },
     );
+}
+
+/// Runs them with that fault in the middle of the window.
+fn broken(habits: &[&str], fault: Fault) -> record::run::Run {
+    let suite = Suite::of(habits);
+    let mut plan = suite.plan(CONNECTIONS);
+    plan.experiments[0].fault = Some(fault);
+    suite.run(plan).1
+}
+
+#[test]
+fn a_fault_is_told_of_only_where_it_was_seen_and_the_control_loses_nothing() {
+    let control = broken(&["behaves"], Fault::None);
+    let control = trial(&control, "behaves");
+    assert_eq!(control.outcome, Outcome::Ok, "{}", detail(control));
+    let nothing = control.fault.as_ref().unwrap();
+    assert_eq!((nothing.connections_lost, nothing.requests_lost), (Some(0), Some(0)));
+    assert!(nothing.full_service_ns >= nothing.next_answer_ns && nothing.next_answer_ns.is_some());
+    assert_eq!(control.server.cpu_ns_per_request, None, "the witnesses' requests are in it");
+
+    // A thread panics, and nobody else notices; who answers instead has not panicked.
+    let run = broken(&["behaves", "swallows-panics"], Fault::Panic);
+    let panicked = trial(&run, "behaves");
+    assert_eq!(panicked.outcome, Outcome::Ok, "{}", detail(panicked));
+    let fault = panicked.fault.as_ref().unwrap();
+    assert!(fault.seen.as_ref().unwrap().contains("answered by nobody"), "{fault:?}");
+    assert_eq!((fault.connections_lost, fault.shut_out), (Some(0), None));
+    let swallowed = trial(&run, "swallows-panics");
+    assert_eq!(swallowed.outcome, Outcome::Inconsistent);
+    assert!(detail(swallowed).contains("no handler panicked"), "{}", detail(swallowed));
+    assert_eq!(swallowed.fault.as_ref().unwrap().requests_lost, None, "what was not seen");
+
+    let run = broken(&["behaves"], Fault::KilledChild);
+    let childless = trial(&run, "behaves");
+    assert_eq!(childless.outcome, Outcome::Inconsistent);
+    assert!(detail(childless).contains("nobody to kill"), "{}", detail(childless));
+}
+
+#[test]
+fn a_server_that_ends_when_it_has_no_descriptors_left_died_and_set_the_limit_itself() {
+    let run = broken(&["behaves"], Fault::Descriptors);
+    let trial = trial(&run, "behaves");
+    assert_eq!(trial.outcome, Outcome::Died, "{}", detail(trial));
+    assert_eq!(trial.stopped_by.as_ref().unwrap().set_by, SetBy::Model);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use harness::estimate;
 use harness::order::{Planned, owed, trials};
 use harness::overrides::Overrides;
-use harness::plan::{Plan, Service};
+use harness::plan::{Fault, Plan, Service};
 use harness::registry::Registry;
 
 fn applied(profile: &str, overrides: &Overrides) -> Plan {
@@ -160,6 +160,8 @@ fn plans_that_cannot_be_measured_are_refused_with_the_remedy() {
         (format!("{good}active = '0%'\n"), "0%"),
         (format!("{good}active = '101%'\n"), "101%"),
         (format!("{good}colour = 'red'\n"), "colour"),
+        (format!("{good}fault = 'flood'\n"), "flood"),
+        (format!("{good}fault = 'panic'\n"), "leave out echo"),
         ("profile = 'p'\nexperiment = []\n".into(), "experiment"),
         (good.replacen("[[", &format!("{}[[", &good[14..]), 1), "twice"),
     ];
@@ -167,6 +169,16 @@ fn plans_that_cannot_be_measured_are_refused_with_the_remedy() {
         let error = format!("{:#}", Plan::parse(&text).unwrap_err());
         assert!(error.contains(word), "{text}\n{error}");
     }
+}
+
+#[test]
+fn a_run_that_was_planned_before_there_were_several_faults_can_still_be_resumed() {
+    let text = "profile = 'p'\n[[experiment]]\nname = 'e'\nservices = ['http']\nconnections = [1]\nrepeats = 1\n\
+                warmup_s = 0.0\nduration_s = 1.0\nkill_child = true\n";
+    let plan = Plan::parse(text).unwrap();
+    assert_eq!(plan.experiments[0].fault(), Some(Fault::KilledChild));
+    let text = text.replace("kill_child = true", "kill_child = false");
+    assert_eq!(Plan::parse(&text).unwrap().experiments[0].fault(), None);
 }
 
 #[test]

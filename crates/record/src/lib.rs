@@ -10,6 +10,7 @@ pub mod run;
 mod schema;
 pub mod stats;
 pub mod trial;
+pub mod wall;
 
 pub use bench::Benches;
 pub use claims::Verdicts;
@@ -18,4 +19,5 @@ pub use drivers::{DriverCase, Drivers};
 pub use machine::{ContestantRecord, LimitRecord, Machine};
 pub use run::{Cell, Run, RunWriter};
 pub use schema::schema;
-pub use trial::{Flag, Key, Latency, Outcome, SCHEMA, Trial};
+pub use trial::{Flag, Key, Latency, Outcome, SCHEMA, SetBy, Trial};
+pub use wall::{Wall, walls};

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stats::float;
+
 /// The version of the format that this code writes; raised when a field changes its meaning.
 pub const SCHEMA: u32 = 1;
 
@@ -44,6 +46,9 @@ pub struct Trial {
     /// The outcome in plain words: which limit, how many connections were served, last words on stderr.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome_detail: Option<String>,
+    /// Where something stopped it: what, and whose limit that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<StoppedBy>,
     /// What taints the figures: see [`Flag`].
     pub flags: Vec<Flag>,
     /// How requests were timed.
@@ -101,6 +106,9 @@ pub struct Trial {
     /// Other clients of the same server, counted apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
+    /// What was done to the contestant on purpose, and what that cost the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
     /// Where the model's client was measured instead of its server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<Client>,
@@ -273,6 +281,41 @@ pub enum Outcome {
     Interrupted,
 }
 
+/// What stopped a trial; `outcome_detail` has it in a sentence, with its figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StoppedBy {
+    /// Whose limit it is.
+    pub set_by: SetBy,
+    /// Which limit, in plain words.
+    pub limit: String,
+}
+
+/// Who set a limit.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum SetBy {
+    /// The generator or the harness: the model may go further.
+    Suite,
+    /// The kernel or the hardware, whoever serves here.
+    Machine,
+    /// What carries its connections, or how it uses that.
+    Model,
+}
+
+impl SetBy {
+    /// As the record spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Suite => "suite",
+            Self::Machine => "machine",
+            Self::Model => "model",
+        }
+    }
+}
+
 /// What taints a trial's figures without making it worthless.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -384,6 +427,72 @@ pub struct Client {
     /// When it ran.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ticks_ns: Vec<u64>,
+}
+
+impl Client {
+    /// How far the last tick of the periodic task was behind its place: ticks times the period, ns.
+    #[must_use]
+    pub fn drift_ns(&self) -> Option<f64> {
+        let (period_ns, ticks) = (float(self.period_ns?), self.ticks_ns.len());
+        Some(float(*self.ticks_ns.last()?) - period_ns * float(u64::try_from(ticks).ok()?))
+    }
+
+    /// Standard deviation of the time from tick to tick about the period, ns.
+    #[must_use]
+    pub fn jitter_ns(&self) -> Option<f64> {
+        let period_ns = float(self.period_ns?);
+        let gaps = self.ticks_ns.windows(2).map(|pair| float(pair[1]) - float(pair[0]));
+        let squares: Vec<f64> = gaps.map(|gap_ns| (gap_ns - period_ns).powi(2)).collect();
+        let count = u64::try_from(squares.len()).ok().filter(|&count| count > 0)?;
+        Some((squares.iter().sum::<f64>() / float(count)).sqrt())
+    }
+}
+
+/// A fault in the middle of the window, and what it cost those who had no part in it.
+///
+/// Witnesses ask for `/` beside the load, from the opening of the window on: four keep their connection and ask again 2 ms
+/// after each answer, two open a connection for each request and begin the next 5 ms after an answer. A request is lost
+/// when its connection ends or 2 s pass without its right answer. Times are no finer than these rests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Fault {
+    /// `none` (the control), `panic`, `killed-child` or `descriptors`.
+    pub kind: String,
+    /// How it was seen to happen, in plain words; absent: it was not, and `outcome_detail` says why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// From the opening of the window to the beginning of the fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<f64>,
+    /// From its beginning to its end, of a fault that lasts: the first connection of the crowd, and its release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasted_ms: Option<f64>,
+    /// Descriptors that each of the server's processes had; where a connection takes a process, its processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Connections that were opened to meet that limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<u64>,
+    /// Of the crowd, those without an answer when it was released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shut_out: Option<u64>,
+    /// Witnesses that asked.
+    pub witnesses: u64,
+    /// Connections of witnesses and of the measured clients that broke, all where the server ended; whose handler panicked is
+    /// not counted, nor is the crowd.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_lost: Option<u64>,
+    /// Requests of witnesses since the fault began, and of the measured clients inside the window, without a right answer.
+    /// Absent where the server ended: from then on they are all lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_lost: Option<u64>,
+    /// From the end of the fault to the first right answer to a request that any witness sent after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_answer_ns: Option<u64>,
+    /// From the end of the fault until each witness had a right answer to a request sent after it and after the last that
+    /// this witness lost. Absent: that did not come within 5 s of the window's end, or the server had ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_service_ns: Option<u64>,
 }
 
 /// Other clients of the same server, from before the warm-up until after the window.

@@ -128,7 +128,9 @@ fn wall(groups: &[Group<'_>], row: &Cell<'_>, service: &str) -> Option<Figure> {
     let title = stopped.map(|cell| {
         let detail = cell.finals.iter().find_map(|trial| trial.outcome_detail.clone());
         let at = format::count(cell.connections);
-        format!("at {at} {}: {}", words::outcome(cell.outcome), detail.unwrap_or_default())
+        let by = cell.finals.iter().find_map(|trial| record::wall::set_by(trial));
+        let by = by.map(|by| format!("; set by the {}", by.name())).unwrap_or_default();
+        format!("at {at} {}: {}{by}", words::outcome(cell.outcome), detail.unwrap_or_default())
     });
     Some(Figure {
         text: walls::text(steps.into_iter(), held, stopped),

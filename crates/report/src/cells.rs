@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     Served,
     /// A server that all connect to at once.
     Storm,
-    /// A server while others ask it for something that disturbs.
+    /// A server while others ask it for something that disturbs, or something is done to it.
     Disturbed,
     /// A client that fetches.
     Fetch,
@@ -153,7 +153,9 @@ impl<'run> Group<'run> {
         match client.map(|client| client.task.as_str()) {
             Some("fetch") => Kind::Fetch,
             Some(_) => Kind::Idiom,
-            None if trials.any(|trial| trial.beside.is_some()) => Kind::Disturbed,
+            None if trials.any(|trial| trial.beside.is_some() || trial.fault.is_some()) => {
+                Kind::Disturbed
+            }
             None => Kind::Served,
         }
     }
@@ -285,7 +287,9 @@ impl<'run> Cell<'run> {
         let wrong = wrong.then(|| "not ranked: it failed a case of the battery".to_owned());
         let unranked = unranked(cell, counted.is_empty());
         let behind = if counted.is_empty() {
-            finals.iter().copied().filter(|trial| measured(trial.outcome)).collect()
+            // What a fault cost is a figure also where it was the server.
+            let told = |trial: &&Trial| measured(trial.outcome) || trial.fault.is_some();
+            finals.iter().copied().filter(told).collect()
         } else {
             counted
         };

@@ -27,6 +27,7 @@ pub(crate) struct Experiment {
     /// Against the offered rate, for each service.
     pub(crate) offered: Vec<Charted>,
     pub(crate) growth: Vec<Growth>,
+    /// Of the experiment that grows until something stops each model.
     pub(crate) walls: Vec<Walls>,
     pub(crate) disturbed: Vec<SideBySide>,
     pub(crate) groups: Vec<Section>,
@@ -136,7 +137,7 @@ fn experiment(run: &Run, groups: &[Group<'_>], name: &str, prefix: &str) -> Expe
         growth: growth.filter_map(|group| growth::growth(group, &run.machine, prefix)).collect(),
         walls: own
             .iter()
-            .filter(|_| name == "wall")
+            .filter(|_| name == record::wall::WALL)
             .map(|group| walls::walls(group, &run.machine, prefix))
             .collect(),
         disturbed: disturbed::side_by_side(&own, &run.machine, prefix),

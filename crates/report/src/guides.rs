@@ -47,7 +47,9 @@ static GUIDES: [Guide; 15] = [
         name: "wall",
         title: "how far it goes",
         reading: "Connections grow until something stops them. The last count at which all that asked were served is the wall; what stopped the \
-                  next one stands beside it in words. Most walls are the machine's, and the words say how to lift them.",
+                  next one stands beside it in words, and who set that limit. The suite: the generator or the plan ended first, and the \
+                  model may go further. The machine: the kernel or the hardware, whoever serves here; the words say how to lift it. \
+                  The model: what carries its connections.",
     },
     Guide {
         name: "memory",
@@ -77,17 +79,26 @@ static GUIDES: [Guide; 15] = [
         name: "fan-out",
         title: "a client of many servers",
         reading: "The model's client fetches from many slow servers at once. Wall time hardly tells the models apart; CPU, memory and \
-                  switches do.",
+                  switches do. In variant one-fails the second of three servers refuses: it counts as failed, and the two others must come back \
+                  right and in their places.",
     },
     Guide {
         name: "idioms",
         title: "waiting in sequence and together",
-        reading: "Sleeps in sequence add up, sleeps together take as long as the longest. Look for those that miss the sum or the maximum.",
+        reading: "Sleeps in sequence add up, sleeps together take as long as the longest. Look for those that miss the sum or the maximum. \
+                  The timer ticks every 10 ms beside sleeps, loaded beside a thousand units of which one wakes up each millisecond: drift is how \
+                  far its last tick was behind, jitter how much the ticks' distances vary.",
     },
     Guide {
         name: "faults",
         title: "when something goes wrong",
-        reading: "A handler fails on purpose. What is lost beside that one request is the figure: one connection, one worker, or all.",
+        reading: "One fault in the middle of the window: a handler panics, the child that serves a witness is killed, or 200 clients come \
+                  to a server that has 64 descriptors (64 processes, where those carry a connection) and leave after half a second. \
+                  Six witnesses ask beside the load, four over a connection that they keep and two over a new one each time. What is lost is \
+                  counted without the one that made the handler panic; how fast it recovers is the time from the end of the fault to the \
+                  next right answer, and until each witness is served again, no finer than the 2 and 5 ms between a witness’s requests. \
+                  Variant none is the control, without a fault: its times are what the witnesses can tell apart. A model that ended has no such \
+                  time; a fault that was not seen to happen makes its trial inconsistent.",
     },
     Guide {
         name: "drivers",

@@ -3,6 +3,7 @@
 mod beside;
 mod client;
 mod detail;
+mod fault;
 mod opening;
 
 use record::stats::float;
@@ -18,6 +19,7 @@ use self::detail::{
     ERRORS, GENERATOR_CPU, GENERATOR_SHARE, LEAST, LITTLE, MEAN, MOST, OTHERS, PROCESSES, PSS_IDLE,
     SLAB, STACKS, STEAL, TABLES, THREADS,
 };
+use self::fault::FAULT;
 pub(crate) use self::opening::ALL_GREETED;
 use self::opening::{GREETED, OPENED, OVERFLOWS, STORM, STORM_CURVES, SYNS};
 
@@ -310,11 +312,17 @@ pub(crate) fn verdict(group: &Group<'_>) -> Vec<&'static Metric> {
         Kind::Storm => &STORM,
         Kind::Fetch => &FETCH,
         Kind::Idiom => &IDIOM,
-        Kind::Disturbed => &DISTURBED,
+        Kind::Disturbed => return disturbed(group),
         Kind::Served => return VERDICT.to_vec(),
     };
     // What belongs to some variants only has no column in the others.
     columns.iter().filter(|metric| group.has(metric)).copied().collect()
+}
+
+/// What a fault cost stands before what everybody else felt.
+fn disturbed(group: &Group<'_>) -> Vec<&'static Metric> {
+    let columns = FAULT.iter().chain(&DISTURBED).copied();
+    columns.filter(|metric| group.has(metric)).collect()
 }
 
 /// What is drawn of a group against connections.
@@ -333,7 +341,7 @@ pub(crate) fn curves(group: &Group<'_>) -> &'static [&'static Metric] {
 
 /// Every figure that a trial can have: those of servers, of clients, and of what went on beside.
 pub(crate) fn all() -> impl Iterator<Item = &'static Metric> {
-    ALL.iter().chain(&CLIENT).chain(&BESIDE).copied()
+    ALL.iter().chain(&CLIENT).chain(&BESIDE).chain(&FAULT).copied()
 }
 
 /// All columns of the full tables.

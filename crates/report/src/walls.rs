@@ -1,6 +1,6 @@
 //! How far each model goes: the most connections that it held, and what stopped it at the next count, in words.
 
-use record::{Machine, Outcome};
+use record::{Machine, Outcome, SetBy};
 
 use crate::cells::{Cell, Group};
 use crate::verdict::{Ending, Label, ending, label};
@@ -29,6 +29,10 @@ pub(crate) struct Stop {
     pub(crate) at: String,
     pub(crate) href: String,
     pub(crate) ending: Ending,
+    /// Who set the limit, and which it was.
+    pub(crate) set_by: &'static str,
+    pub(crate) meaning: &'static str,
+    pub(crate) limit: String,
 }
 
 /// The walls of a group.
@@ -41,14 +45,31 @@ pub(crate) fn walls(group: &Group<'_>, machine: &Machine, prefix: &str) -> Walls
             held: text(group.of(model), held, stopped),
             value: held.map(|cell| cell.connections.to_string()).unwrap_or_default(),
             href: held.map(|cell| cell.id.clone()).unwrap_or_default(),
-            stopped: stopped.map(|cell| Stop {
-                at: format::count(cell.connections),
-                href: cell.id.clone(),
-                ending: ending(cell, prefix),
-            }),
+            stopped: stopped.map(|cell| stop(cell, prefix)),
         }
     };
     Walls { title: tables::title(group), rows: group.models.iter().map(row).collect() }
+}
+
+fn stop(cell: &Cell<'_>, prefix: &str) -> Stop {
+    let by = cell.finals.iter().find_map(|trial| record::wall::set_by(trial));
+    let limit = cell.finals.iter().find_map(|trial| trial.stopped_by.as_ref());
+    Stop {
+        at: format::count(cell.connections),
+        href: cell.id.clone(),
+        ending: ending(cell, prefix),
+        set_by: by.map_or("", SetBy::name),
+        meaning: by.map_or("", meaning),
+        limit: limit.map(|by| by.limit.clone()).unwrap_or_default(),
+    }
+}
+
+fn meaning(by: SetBy) -> &'static str {
+    match by {
+        SetBy::Suite => "the generator or the harness ended first: the model may go further",
+        SetBy::Machine => "the kernel or the hardware, whoever serves here",
+        SetBy::Model => "what carries its connections, or how it uses that",
+    }
 }
 
 /// From the fewest connections on, the last cell that held, and the first that did not.

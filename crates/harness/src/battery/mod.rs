@@ -10,7 +10,7 @@ mod stopping;
 mod streams;
 mod subject;
 mod waits;
-mod wire;
+pub(crate) mod wire;
 
 pub use subject::{CONNECTIONS, Subject};
 

@@ -10,19 +10,17 @@ use super::Verdict;
 use super::subject::{Subject, stop, tree};
 use super::wire::Wire;
 use crate::contestant::Contestant;
+use crate::limited::{self, CONNECTIONS, RESOURCES};
 
-/// What the server gets of the resource that a connection takes one of, and connections that want one each.
-const RESOURCES: u32 = 64;
-const CONNECTIONS: usize = 200;
 /// How long it is watched while it has none left.
 const WATCHED: Duration = Duration::from_secs(1);
 
 /// Where the parent closes its copy of every connection, what runs out is processes.
 pub(super) fn descriptors(subject: &Subject) -> anyhow::Result<Verdict> {
-    let forks = subject.model.per_connection.fds == 0;
+    let forks = limited::forks(&subject.model);
     if forks && !nix::unistd::geteuid().is_root() {
-        let why = "only root can refuse forks to this contestant alone; run c10k verify as root";
-        return Ok(Verdict::NotTestable(why.into()));
+        let why = format!("{}; run c10k verify as root", limited::NEEDS_ROOT);
+        return Ok(Verdict::NotTestable(why));
     }
     let contestant = if forks {
         subject.start_with_processes(RESOURCES)?

@@ -1,7 +1,5 @@
 //! A contestant as the battery meets it: started afresh for every case, and stopped with its complaints heard.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use measure::tree::Tree;
 
 use crate::contestant::{Contestant, Launch};
+use crate::limited;
 use crate::registry::Model;
 
 /// A debug build on a loaded machine takes its time; a contestant that hangs takes for ever.
@@ -31,9 +30,6 @@ pub struct Subject {
 /// Connections that the case `hold` opens unless told otherwise: few enough for every machine.
 pub const CONNECTIONS: usize = 1000;
 
-/// A user without processes, so that a limit on processes counts the contestant's alone. It need not exist.
-const USER: u32 = 64_999;
-
 impl Subject {
     /// That model as a binary in a folder.
     #[must_use]
@@ -50,26 +46,13 @@ impl Subject {
 
     /// Starts it with no more than so many descriptors, which it cannot raise.
     pub(crate) fn start_with_descriptors(&self, most: u32) -> anyhow::Result<Contestant> {
-        let launch = limited(self.launch("http", &[]), &format!("ulimit -n {most}"));
+        let launch = limited::descriptors(self.launch("http", &[]), most);
         Contestant::start(&launch, || (), || false).context("failed to start it")
     }
 
-    /// Starts it as a user of its own, who may have no more than so many processes: `fork` then fails with EAGAIN.
-    /// Only root can, since the kernel counts no processes of root's and those of others all together.
+    /// Starts it as a user of its own, who may have no more than so many processes.
     pub(crate) fn start_with_processes(&self, most: u32) -> anyhow::Result<Contestant> {
-        let mut launch = self.launch("http", &[]);
-        // That user may not reach the folder of the binaries.
-        let folder = tempfile::tempdir()?;
-        fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
-        let name = launch.program.file_name().context("a program has a name")?;
-        let copy = folder.path().join(name);
-        fs::copy(&launch.program, &copy)
-            .with_context(|| format!("failed to copy `{}`", launch.program.display()))?;
-        launch.program = copy;
-        // bash counts processes by -u, dash and busybox by -p.
-        let mut launch =
-            limited(launch, &format!("{{ ulimit -u {most} 2>&- || ulimit -p {most}; }}"));
-        launch.user = Some(USER);
+        let (launch, _copy) = limited::processes(self.launch("http", &[]), most)?;
         Contestant::start(&launch, || (), || false).context("failed to start it as another user")
     }
 
@@ -89,14 +72,6 @@ impl Subject {
     pub(crate) fn serves_at_most(&self) -> Option<u64> {
         self.model.serves_at_most(self.model.workers_on(1))
     }
-}
-
-/// The same behind a shell that takes on a limit.
-fn limited(mut launch: Launch, limit: &str) -> Launch {
-    let program = launch.program.display().to_string();
-    launch.args.splice(0..0, ["-c".to_owned(), format!("{limit} && exec \"$0\" \"$@\""), program]);
-    launch.program = "/bin/sh".into();
-    launch
 }
 
 /// Its processes, as they are now.

@@ -36,10 +36,15 @@ impl Answer {
 
 impl Wire {
     pub(crate) fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).context("failed to connect")?;
+        Self::open_within(address, PATIENCE)
+    }
+
+    /// With another patience, for opening as for each read and write.
+    pub(crate) fn open_within(address: SocketAddr, patience: Duration) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, patience).context("failed to connect")?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         Ok(Self { stream, ahead: Vec::new() })
     }
 

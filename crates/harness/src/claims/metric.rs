@@ -75,6 +75,11 @@ const METRICS: &[Metric] = &[
         1024.0
     )),
     of_trial!("fetched", "", "fetches, in order and right,", |it| client(it, |it| it.fetched, 1.0)),
+    of_trial!("fetches_failed", "", "fetches, reported as failed,", |it| client(
+        it,
+        |it| it.failed,
+        1.0
+    )),
     of_trial!("ends_in_order", "", "whether each sleep ended after the one before", |it| {
         let ends = &it.client.as_ref()?.ends_ns;
         let in_order = ends.is_sorted_by(|one, next| one < next);

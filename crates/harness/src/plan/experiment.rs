@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::active::Active;
 use super::beside::Beside;
+use super::fault::Fault;
 use super::rate::{Arrivals, Offer, Rate};
 use super::task::Task;
 use crate::calibration::{self, Calibration};
@@ -89,8 +90,11 @@ pub struct Experiment {
     /// What else the server is asked meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
-    /// Whether one child of the contestant is killed in the middle of the window.
-    #[serde(default)]
+    /// What is done to the contestant in the middle of the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// How plans said `fault = "killed-child"` before there were other faults: those of runs to be resumed still do.
+    #[serde(default, skip_serializing)]
     pub kill_child: bool,
     /// Measure the model's client at this task, instead of its server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -240,6 +244,12 @@ impl Experiment {
         asked.max(Duration::from_micros(self.active.of(connections).saturating_mul(us_per_active)))
     }
 
+    /// What is done to the contestant in the middle of the window.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault.or(self.kill_child.then_some(Fault::KilledChild))
+    }
+
     /// Whether a model takes part.
     #[must_use]
     pub fn takes(&self, model: &String) -> bool {
@@ -311,6 +321,10 @@ impl Experiment {
                 "experiment `{name}` measures a client, which has no rate, no churn and nobody beside"
             );
         }
+        anyhow::ensure!(
+            self.fault().is_none() || (self.client.is_none() && self.services == [Service::Http]),
+            "experiment `{name}` has a fault, whose witnesses ask a server of http; leave out echo and `client`"
+        );
         let sound = |seconds: f64| (0.0..=3600.0).contains(&seconds);
         anyhow::ensure!(sound(self.warmup_s), "experiment `{name}`: a warm-up lasts 0 s to 3600 s");
         anyhow::ensure!(

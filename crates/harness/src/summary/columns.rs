@@ -2,7 +2,7 @@
 
 use record::run::Cell;
 use record::stats::float;
-use record::trial::{Beside, Client, Latency, Trial};
+use record::trial::{Beside, Client, Fault, Latency, Trial};
 
 use super::time;
 
@@ -18,6 +18,7 @@ pub(super) fn of(cell: &Cell<'_>) -> &'static [Column] {
     match cell.trials.first() {
         Some(Trial { client: Some(client), .. }) if client.sleeps_ms.is_empty() => &FETCH,
         Some(Trial { client: Some(_), .. }) => &IDIOM,
+        Some(Trial { fault: Some(_), .. }) => &FAULT,
         Some(Trial { beside: Some(_), .. }) => &BESIDE,
         Some(trial) if trial.pace.rate.is_some() => &OPEN,
         _ => &LOAD,
@@ -86,6 +87,30 @@ const BESIDE: [Column; 7] = [
     Column { head: "p99 beside", value: |trial| beside(trial, |it| it.p99), text: time },
 ];
 
+/// What a fault cost the others, and for how long.
+const FAULT: [Column; 8] = [
+    P50,
+    P99,
+    Column { head: "max", value: |trial| latency(trial, |it| it.max), text: time },
+    Column {
+        head: "connections lost",
+        value: |trial| fault(trial, |it| it.connections_lost),
+        text: whole,
+    },
+    Column {
+        head: "requests lost",
+        value: |trial| fault(trial, |it| it.requests_lost),
+        text: whole,
+    },
+    Column { head: "shut out", value: |trial| fault(trial, |it| it.shut_out), text: whole },
+    Column { head: "next answer", value: |trial| fault(trial, |it| it.next_answer_ns), text: time },
+    Column {
+        head: "full service",
+        value: |trial| fault(trial, |it| it.full_service_ns),
+        text: time,
+    },
+];
+
 /// A client that fetches.
 const FETCH: [Column; 6] = [
     Column { head: "wall", value: |trial| client(trial, |it| it.wall_ns), text: time },
@@ -104,7 +129,7 @@ const FETCH: [Column; 6] = [
 ];
 
 /// A client that sleeps.
-const IDIOM: [Column; 3] = [
+const IDIOM: [Column; 5] = [
     Column { head: "wall", value: |trial| client(trial, |it| it.wall_ns), text: time },
     Column {
         head: "ticks",
@@ -121,6 +146,8 @@ const IDIOM: [Column; 3] = [
         value: |trial| latest_tick_ns(trial.client.as_ref()?),
         text: time,
     },
+    Column { head: "drift", value: |trial| trial.client.as_ref()?.drift_ns(), text: time },
+    Column { head: "jitter", value: |trial| trial.client.as_ref()?.jitter_ns(), text: time },
 ];
 
 fn latency(trial: &Trial, pick: fn(&Latency) -> u64) -> Option<f64> {
@@ -129,6 +156,10 @@ fn latency(trial: &Trial, pick: fn(&Latency) -> u64) -> Option<f64> {
 
 fn beside(trial: &Trial, pick: fn(&Latency) -> u64) -> Option<f64> {
     trial.beside.as_ref().and_then(|it: &Beside| it.latency_ns.as_ref()).map(pick).map(float)
+}
+
+fn fault(trial: &Trial, pick: fn(&Fault) -> Option<u64>) -> Option<f64> {
+    trial.fault.as_ref().and_then(pick).map(float)
 }
 
 fn client(trial: &Trial, pick: fn(&Client) -> Option<u64>) -> Option<f64> {

@@ -1,8 +1,8 @@
 //! Trials to write and read back.
 
 use record::trial::{
-    Beside, Check, Checks, Client, Counters, Generator, Kernel, MachineNoise, Pace, PerConnection,
-    Server, Settings, Tcp,
+    Beside, Check, Checks, Client, Counters, Fault, Generator, Kernel, MachineNoise, Pace,
+    PerConnection, Server, SetBy, Settings, StoppedBy, Tcp,
 };
 use record::{ContestantRecord, Flag, Latency, LimitRecord, Machine, Outcome, SCHEMA, Trial};
 
@@ -32,6 +32,7 @@ pub(crate) fn full_trial() -> Trial {
         settings: settings(),
         outcome: Outcome::Starved,
         outcome_detail: Some("128 of 10000 connections were served".into()),
+        stopped_by: Some(StoppedBy { set_by: SetBy::Model, limit: "its 128 workers".into() }),
         flags: vec![Flag::GeneratorBound, Flag::Noisy],
         pace: Pace { kind: "poisson".into(), rate: Some(1e4) },
         offered_ceiling_percent: Some(50.0),
@@ -66,6 +67,7 @@ pub(crate) fn full_trial() -> Trial {
         },
         client: Some(client()),
         beside: Some(beside(latency)),
+        fault: Some(fault()),
         kernel: Kernel {
             slab_bytes: Some(-4096),
             kernel_stack_bytes: Some(1),
@@ -135,6 +137,23 @@ fn beside(latency: Latency) -> Beside {
         connections_served: Some(3),
         errors: [("timeout".to_owned(), 2)].into(),
         latency_ns: Some(latency),
+    }
+}
+
+fn fault() -> Fault {
+    Fault {
+        kind: "descriptors".into(),
+        seen: Some("64 of 64 descriptors in use".into()),
+        after_ms: Some(1_000.5),
+        lasted_ms: Some(500.5),
+        limit: Some(64),
+        crowd: Some(200),
+        shut_out: Some(150),
+        witnesses: 6,
+        connections_lost: Some(1),
+        requests_lost: Some(2),
+        next_answer_ns: Some(3),
+        full_service_ns: Some(4),
     }
 }
 

@@ -112,13 +112,7 @@ static DRIFT: Metric = metric(
     "Drift",
     "ms",
     "how far the last tick of the periodic task was behind its place: ticks times the period",
-    |trial| {
-        let client = trial.client.as_ref()?;
-        let period_ns = float(client.period_ns?);
-        let last_ns = float(*client.ticks_ns.last()?);
-        let ticks = u64::try_from(client.ticks_ns.len()).ok()?;
-        Some((last_ns - period_ns * float(ticks)) / NS_PER_MS)
-    },
+    |trial| Some(trial.client.as_ref()?.drift_ns()? / NS_PER_MS),
 )
 .lower();
 static JITTER: Metric = metric(
@@ -126,14 +120,7 @@ static JITTER: Metric = metric(
     "Jitter",
     "ms",
     "standard deviation of the time from tick to tick about the period",
-    |trial| {
-        let client = trial.client.as_ref()?;
-        let period_ns = float(client.period_ns?);
-        let gaps = client.ticks_ns.windows(2).map(|pair| float(pair[1]) - float(pair[0]));
-        let squares: Vec<f64> = gaps.map(|gap_ns| (gap_ns - period_ns).powi(2)).collect();
-        let count = u64::try_from(squares.len()).ok().filter(|&count| count > 0)?;
-        Some((squares.iter().sum::<f64>() / float(count)).sqrt() / NS_PER_MS)
-    },
+    |trial| Some(trial.client.as_ref()?.jitter_ns()? / NS_PER_MS),
 )
 .lower();
 

@@ -2,8 +2,8 @@
 
 use record::bench::{Estimate, Interval, UnitMemory};
 use record::stats::{float, median};
-use record::trial::{Beside, Client, Server};
-use record::{Benches, Trial};
+use record::trial::{Beside, Client, Fault, Server, SetBy, StoppedBy};
+use record::{Benches, Outcome, Trial};
 
 use super::{quiet, repeated, three};
 use crate::fixture::{Model, run, run_of};
@@ -188,6 +188,69 @@ fn models_whose_windows_differ_are_said_to() {
     assert!(text(&windows(30.0)).contains("2.00 to 30.0 s by experiment and model"));
     assert!(windows(30.0).contains("Windows of different length"));
     assert!(!windows(2.0).contains("Windows of different length"));
+}
+
+#[test]
+fn a_fault_has_its_losses_and_its_times_also_where_it_was_the_server() {
+    let trials = three(|model, repeat| {
+        let mut one = quiet("faults", 10, model, repeat);
+        one.variant = "panic".into();
+        let dies = model.0 == "mio-loop";
+        if dies {
+            one.outcome = Outcome::Died;
+        }
+        one.fault = Some(Fault {
+            kind: "panic".into(),
+            connections_lost: Some(if dies { 14 } else { 0 }),
+            requests_lost: Some(if dies { 20 } else { 0 }),
+            next_answer_ns: (!dies).then_some(500_000),
+            full_service_ns: (!dies).then_some(12_000_000),
+            ..Fault::default()
+        });
+        one
+    });
+    let page = page(run_of(trials));
+    let figure = |model: &str, id: &str| {
+        cell(&page, &format!("v.faults.http.panic.10.{model}.fault-{id}")).to_owned()
+    };
+    assert_eq!(attribute(&figure("mio-loop", "connections"), "data-value"), Some("14"));
+    assert_eq!(attribute(&figure("tokio-tasks", "full-service"), "data-value"), Some("12"));
+    assert!(
+        text(&figure("tokio-tasks", "next-answer")).starts_with("<2"),
+        "no finer than its rests"
+    );
+    assert!(!page.contains("id=\"v.faults.http.panic.10.mio-loop.fault-shut-out\""));
+}
+
+#[test]
+fn a_wall_names_the_limit_and_whose_it_is() {
+    let limit = |set_by, limit: &str| Some(StoppedBy { set_by, limit: limit.into() });
+    let trials = three(|model, repeat| {
+        let mut one = quiet("wall", 1_000, model, repeat);
+        match model.0 {
+            "thread-pool" => {
+                one.outcome = Outcome::Starved;
+                one.stopped_by = limit(SetBy::Model, "a fixed number at a time");
+            }
+            "thread-per-connection" => {
+                one.outcome = Outcome::Limit;
+                one.outcome_detail = Some("needs 128062 memory maps".into());
+                one.stopped_by = limit(SetBy::Machine, "vm.max_map_count");
+            }
+            _ => {}
+        }
+        one
+    });
+    let page = page(run_of(trials));
+    let table = part(&page, "<table class=\"full sortable walls\">", "</table>");
+    let said = text(table);
+    for row in [
+        "<1\u{202f}000 1\u{202f}000 starved the model a fixed number at a time",
+        "limit needs 128062 memory maps the machine vm.max_map_count",
+        "≥1\u{202f}000 – nothing, as far as the plan went the suite",
+    ] {
+        assert!(said.contains(row), "{row}: {said}");
+    }
 }
 
 #[test]

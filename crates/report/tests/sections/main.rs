@@ -175,7 +175,7 @@ fn the_wall_is_the_last_count_that_held_and_names_what_stopped_it() {
     assert!(
         attribute(&wall("thread-per-connection"), "title")
             .unwrap()
-            .contains("limit: max_map_count")
+            .contains("limit: max_map_count; set by the machine")
     );
     let section = part(&page, "<table class=\"full sortable walls\">", "</table>");
     let row = |model: &str| {
@@ -183,7 +183,8 @@ fn the_wall_is_the_last_count_that_held_and_names_what_stopped_it() {
         text(part(section, &start, "</tr>"))
     };
     assert!(
-        row("thread-per-connection").ends_with("4\u{202f}000 16\u{202f}000 limit max_map_count"),
+        row("thread-per-connection")
+            .ends_with("4\u{202f}000 16\u{202f}000 limit max_map_count the machine"),
         "{}",
         row("thread-per-connection")
     );
