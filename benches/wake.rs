@@ -11,7 +11,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -246,8 +246,12 @@ fn received_by_thread(iterations: u64) -> Duration {
 fn received_by_loop(iterations: u64) -> Duration {
     let (mut poll, mut events) = epoll();
     let waker = Waker::new(poll.registry(), Token(0)).expect("an eventfd is allowed");
+    let waker = Arc::new(waker);
+    // An eventfd that is closed takes its last event along.
+    let kept = Arc::clone(&waker);
     let (sender, receiver) = mpsc::channel::<bool>();
     let unit = move |say: Say| {
+        let _kept = kept;
         say.now();
         loop {
             poll.poll(&mut events, None).expect("no signal comes");
@@ -266,7 +270,7 @@ fn received_by_loop(iterations: u64) -> Duration {
 /// Who tells a loop to go on, and at the end, to end.
 struct Told {
     sender: mpsc::Sender<bool>,
-    waker: Waker,
+    waker: Arc<Waker>,
 }
 
 impl Told {
