@@ -88,7 +88,7 @@ fn verdict(page: &str) -> anyhow::Result<String> {
     let style = between("<style>", "</style>", 0).context("the page has no styles")?;
     let body = page.find("<body>").context("the page has no body")?;
     let table =
-        between("<table class=\"verdict\"", "</table>", body).context("the page has no verdict")?;
+        between("<table class=\"verdict", "</table>", body).context("the page has no verdict")?;
     Ok(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">{style}\
          <body style=\"margin:0\"><main style=\"margin:0;max-width:none;padding:16px\">{table}</main>\
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_first_verdict_is_cut_out_with_its_styles() {
-        let page = "<style>b{}</style><body><table class=\"verdict\" id=\"1\">one</table>\
+        let page = "<style>b{}</style><body><table class=\"verdict sortable\" id=\"1\">one</table>\
                     <table class=\"verdict\" id=\"2\">two</table>";
         let cut = verdict(page).unwrap();
         assert!(cut.contains("<style>b{}</style>") && cut.contains("one</table>"), "{cut}");
