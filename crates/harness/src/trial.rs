@@ -131,9 +131,20 @@ fn measure(
         trial.stopped_by = Some(by);
         return;
     }
-    if let Some(task) = &planned.experiment.client {
-        return client_trial::measure(setup, planned, task, trial);
+    match &planned.experiment.client {
+        Some(task) => client_trial::measure(setup, planned, task, trial),
+        None => measure_server(setup, planned, model, pace, trial, progress),
     }
+}
+
+fn measure_server(
+    setup: &Setup,
+    planned: &Planned<'_>,
+    model: &Model,
+    pace: load::Pace,
+    trial: &mut Trial,
+    progress: &mut (dyn FnMut(Event) + Send),
+) {
     let before = Before::read();
     let stop = Stop::new();
     let in_flight = InFlight::trial(&stop);

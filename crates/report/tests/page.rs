@@ -6,7 +6,7 @@ mod html;
 use std::sync::OnceLock;
 
 use fixture::{MODELS, run, run_of, trial};
-use html::{attribute, attributes, cell, grid, page, part, text};
+use html::{attribute, attributes, cell, grid, page, part, text, unique_ids};
 use record::Trial;
 use record::stats::{float, median};
 
@@ -202,11 +202,7 @@ fn six_trials_have_an_interval_and_its_coverage_five_have_a_range() {
 #[test]
 fn every_link_leads_somewhere_and_no_two_things_share_an_id() {
     let page = fixed();
-    let mut ids = attributes(page, "id");
-    let count = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "an id is used twice");
+    let ids = unique_ids(page);
     let links: Vec<&str> =
         attributes(page, "href").into_iter().filter_map(|href| href.strip_prefix('#')).collect();
     assert!(links.len() > 200);
@@ -225,11 +221,7 @@ fn two_runs_stand_one_after_the_other_and_are_never_mixed() {
         let shown = attribute(cell(&page, &id), "data-value").unwrap().parse::<f64>().unwrap();
         assert!((shown / run.trials[0].requests_per_s.unwrap() - 1.0).abs() < 1e-5, "{shown}");
     }
-    let mut ids = attributes(&page, "id");
-    let count = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "an id is used twice");
+    unique_ids(&page);
 }
 
 #[test]

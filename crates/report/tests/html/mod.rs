@@ -92,6 +92,16 @@ pub(crate) fn attribute<'page>(fragment: &'page str, name: &str) -> Option<&'pag
     value.split_once('"').map(|(value, _)| value)
 }
 
+/// The ids of a page, sorted; none may stand twice.
+pub(crate) fn unique_ids(page: &str) -> Vec<&str> {
+    let mut ids = attributes(page, "id");
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "an id is used twice");
+    ids
+}
+
 /// Every value of an attribute on the page.
 pub(crate) fn attributes<'page>(page: &'page str, name: &str) -> Vec<&'page str> {
     let start = format!(" {name}=\"");

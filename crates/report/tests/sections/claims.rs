@@ -4,7 +4,7 @@ use record::Run;
 use record::claims::{CaseFigure, ClaimRecord, CriterionRecord, Role, Verdict, Verdicts};
 
 use super::{MODELS, quiet, run_of};
-use crate::html::{attributes, grid, page, part, text};
+use crate::html::{grid, page, part, text, unique_ids};
 
 fn case(model: &str, at: &str, value: f64, unit: &str, passed: Option<bool>) -> CaseFigure {
     CaseFigure { unit: unit.into(), passed, detail: None, ..figure(model, at, value) }
@@ -144,11 +144,7 @@ fn each_claim_has_a_link_and_each_verdict_a_sign_and_a_word() {
         row.contains("<code>c10k run --experiments wall</code>"),
         "a command can be told: {row}"
     );
-    let mut ids = attributes(&page, "id");
-    let count = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "an id is used twice");
+    unique_ids(&page);
 }
 
 /// Of many cases the range is said, and every one of them stands there.
