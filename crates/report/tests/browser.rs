@@ -74,15 +74,19 @@ fn closed_curves_are_drawn_when_they_are_opened() {
 fn charts_follow_the_readers_colours() {
     let (_folder, file) = page(fixture::run());
     let browser = Browser::start(1400, 900);
-    let ground = "return document.querySelector('.main-svg').style.background";
+    let grounds = "[...new Set([...document.querySelectorAll('.js-plotly-plot')].map((plot) => plot.querySelector('.main-svg').style.background))]";
     browser.prefer("light");
     browser.open(&file, "");
     browser.draw_all();
-    let light = browser.run(ground);
+    let light = browser.run(&format!("return {grounds}"));
+    assert_eq!(light.as_array().map(Vec::len), Some(1), "one ground for all: {light}");
     browser.prefer("dark");
-    // The change event reaches the page before the next script does; frames are awaited all the same.
-    let dark = browser.run(&format!("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done((() => {{ {ground} }})()))))"));
-    assert_ne!(light, dark);
+    // The charts are drawn again one a turn; a chart that stayed light would be waited for in vain.
+    let dark = browser.run_until_done(&format!(
+        "const light = '{}'; const look = () => {grounds}.includes(light) ? setTimeout(look, 20) : done({grounds}); look()",
+        light[0].as_str().expect("a colour")
+    ));
+    assert_eq!(dark.as_array().map(Vec::len), Some(1), "one ground for all: {dark}");
     assert_eq!(browser.number(DRAWN), browser.number(TO_DRAW));
 }
 
@@ -129,7 +133,7 @@ fn a_deep_link_opens_what_it_leads_to() {
     browser.open(&file, "#sweep.http.default.100.mio-loop.cpu");
     browser.run("document.querySelector(':target').removeAttribute('id'); location.hash = ''");
     browser.run("location.hash = '#sweep.http.default.100.mio-loop.cpu'");
-    let found = browser.run_until_done("setTimeout(() => { const cell = document.querySelector(':target'); done([cell?.tagName, cell?.parentElement.id, cell?.closest('details').open]) }, 300)");
+    let found = browser.run_until_done("const look = () => { const cell = document.querySelector(':target'); cell ? done([cell.tagName, cell.parentElement.id, cell.closest('details').open]) : setTimeout(look, 20) }; look()");
     assert_eq!(found, serde_json::json!(["TD", "sweep.http.default.100.mio-loop", true]));
 }
 
