@@ -138,7 +138,7 @@ fn others(ranking: &Ranking<'_, '_>, metric: &Metric, verdict: bool) -> Vec<Piec
 /// Who grows least with each connection, by the slope that the memory experiment was made for; those whose intervals meet
 /// the first one's are not told from it. `None` where nobody has a slope.
 fn lightest(group: &Group<'_>) -> Option<Choice> {
-    let mut lines = growth::lines(group);
+    let mut lines = growth::lines(group, growth::own);
     lines.sort_by(|(_, a), (_, b)| a.slope.total_cmp(&b.slope));
     let (model, first) = *lines.first()?;
     let interval = growth::interval(&first);

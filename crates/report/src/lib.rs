@@ -31,6 +31,7 @@ mod packed;
 mod page;
 mod part;
 mod percentiles;
+mod price;
 mod ranking;
 mod sources;
 mod stability;

@@ -15,6 +15,7 @@ use crate::cells::{Group, Kind};
 use self::beside::{BESIDE, DISTURBED, DISTURBED_CURVES};
 use self::client::{CLIENT, FETCH, FETCH_CURVES, IDIOM, IDIOM_CURVES};
 pub(crate) use self::client::{CPU_EACH, LATE, MEMORY as CLIENT_MEMORY};
+pub(crate) use self::detail::signed;
 use self::detail::{
     ERRORS, GENERATOR_CPU, GENERATOR_SHARE, LEAST, LITTLE, MEAN, MOST, OTHERS, PROCESSES, PSS_IDLE,
     SLAB, STACKS, STEAL, TABLES, THREADS,

@@ -13,6 +13,7 @@ use crate::doubts::{self, Doubts};
 use crate::environment::{self, Environment};
 use crate::experiments::{self, Experiment};
 use crate::packed::pack_data;
+use crate::price::{self, Prices};
 use crate::sources::{self, Source};
 use crate::twins::{self, Pairs};
 use crate::verdict::{self, Label, Verdict};
@@ -29,6 +30,7 @@ pub(crate) struct Part<'run> {
     pub(crate) ground: String,
     pub(crate) answers: Vec<Answer>,
     pub(crate) choices: Vec<Choice>,
+    pub(crate) prices: Option<Prices>,
     /// The loads that most look for; all others stand in their experiments.
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) experiments: Vec<Experiment>,
@@ -81,6 +83,7 @@ impl<'run> Part<'run> {
             ground: answer::ground(run, &groups),
             answers,
             choices: choice::choices(run, &groups),
+            prices: price::prices(run, &groups, &prefix),
             verdicts,
             experiments,
             baseline: other.map(|other| baseline::baseline(run, &groups, other, &prefix)),

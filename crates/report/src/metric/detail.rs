@@ -103,6 +103,11 @@ pub(super) static LITTLE: Metric = metric(
 );
 
 fn signed_mib(bytes: i64) -> f64 {
-    let size = float(bytes.unsigned_abs()) / MIB;
-    if bytes < 0 { -size } else { size }
+    signed(bytes) / MIB
+}
+
+/// A difference of counts, which may have shrunk.
+pub(crate) fn signed(count: i64) -> f64 {
+    let size = float(count.unsigned_abs());
+    if count < 0 { -size } else { size }
 }

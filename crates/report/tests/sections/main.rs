@@ -7,6 +7,7 @@ mod html;
 
 mod claims;
 mod kinds;
+mod price;
 
 use fixture::{MODELS, Model, machine, run, run_of, trial};
 use html::{attribute, cell, page, part, text, verbatim};
