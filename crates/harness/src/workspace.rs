@@ -85,6 +85,8 @@ pub fn built_once() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let root = root().expect("tests run inside the workspace");
+        // A bench shows this, a test only where it fails.
+        eprintln!("building the contestants, unless they are there: some minutes the first time");
         let mut command = cargo(&root, Profile::of_this_binary());
         command.args(["--quiet", "--workspace", "--bins", "--examples"]);
         run(command, "failed to build the contestants").expect("the contestants build");
