@@ -53,6 +53,12 @@ impl Calibration {
         })
     }
 
+    /// How much longer the probe takes now than when this was measured; absent where it could not be had.
+    #[must_use]
+    pub fn drift(&self, server_cpus: &[usize]) -> Option<f64> {
+        Some(quickest_probe(server_cpus)? / self.probe_ns?)
+    }
+
     /// Iterations that take that long.
     #[must_use]
     #[expect(

@@ -139,6 +139,8 @@ fn of_machine(outcome: &Outcome, seen: &Seen, usual_probe_ns: Option<f64>, trial
         steal_share: seen.cpus.map(|cpus| cpus.steal_share()),
         other_cpu_share: seen.cpus.zip(known_ns).map(|(cpus, known_ns)| cpus.other_share(known_ns)),
         probe_ratio: seen.probe_ns.zip(usual_probe_ns).map(|(now, usual)| now / usual),
+        // Who knows the trials before this one writes it.
+        probe_recent_ratio: None,
         server_cpu_khz: seen.server_cpu_khz,
         observation_cpu_ns: seen.observation_cpu_ns,
     };

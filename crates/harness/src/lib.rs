@@ -49,6 +49,7 @@ mod limited;
 mod need;
 mod observe;
 mod origin;
+mod probes;
 mod settings;
 mod stall;
 mod stopped;

@@ -1,5 +1,6 @@
-//! From a plan to its trials in their order: shuffled by the seed within a repeat, so that whatever drifts during a run
-//! (heat, neighbours, memory) falls on every model alike.
+//! From a plan to its trials in their order, which the seed shuffles twice within a repeat: the models of a cell, which
+//! are compared, and the cells. So whatever drifts during a run (heat, neighbours, memory) falls on every model alike, and
+//! two that are compared were measured within moments.
 
 use std::time::Duration;
 
@@ -53,6 +54,12 @@ impl Planned<'_> {
         if sleeps.is_some() { "none" } else { self.service.name() }
     }
 
+    /// What it has in common with all that are measured beside it: models, their twins, and variants.
+    fn block(&self) -> (u32, bool, &str, Service, u64, Offer) {
+        let Self { experiment, service, connections, offer, repeat, .. } = self;
+        (*repeat, self.tells_ceiling(), &experiment.name, *service, *connections, *offer)
+    }
+
     /// Whether it tells the ceiling of which other trials offer a share.
     #[must_use]
     pub fn tells_ceiling(&self) -> bool {
@@ -70,18 +77,31 @@ pub fn trials(plan: &Plan) -> Vec<Planned<'_>> {
     let (mut ceilings, mut others) = (Vec::new(), Vec::new());
     for repeat in 1..=repeats {
         let round = one_round(plan, repeat);
-        let (mut first, mut then): (Vec<_>, Vec<_>) =
-            round.into_iter().partition(Planned::tells_ceiling);
-        order.shuffle(&mut first);
-        order.shuffle(&mut then);
-        ceilings.append(&mut first);
-        others.append(&mut then);
+        let (first, then): (Vec<_>, Vec<_>) = round.into_iter().partition(Planned::tells_ceiling);
+        ceilings.extend(shuffled(first, &mut order));
+        others.extend(shuffled(then, &mut order));
     }
     ceilings.append(&mut others);
     for (place, trial) in (1..).zip(&mut ceilings) {
         trial.order = place;
     }
     ceilings
+}
+
+/// Block after block, each in an order of its own.
+fn shuffled<'a>(trials: Vec<Planned<'a>>, order: &mut Random) -> impl Iterator<Item = Planned<'a>> {
+    let mut blocks: Vec<Vec<Planned<'a>>> = Vec::new();
+    for trial in trials {
+        match blocks.iter_mut().find(|block| block[0].block() == trial.block()) {
+            Some(block) => block.push(trial),
+            None => blocks.push(vec![trial]),
+        }
+    }
+    for block in &mut blocks {
+        order.shuffle(block);
+    }
+    order.shuffle(&mut blocks);
+    blocks.into_iter().flatten()
 }
 
 fn one_round(plan: &Plan, repeat: u32) -> Vec<Planned<'_>> {
@@ -122,9 +142,9 @@ fn entries(experiment: &Experiment, model: &String) -> Vec<(String, Offer)> {
     entries
 }
 
-/// The trials cut where a repeat ends: a noisy one is measured again at the end of its round.
-pub fn rounds<'t, 'p>(trials: &'t [Planned<'p>]) -> impl Iterator<Item = &'t [Planned<'p>]> {
-    trials.chunk_by(|a, b| a.repeat == b.repeat && a.tells_ceiling() == b.tells_ceiling())
+/// The trials cut where a block ends: a noisy one is measured again at the end of its block.
+pub fn blocks<'t, 'p>(trials: &'t [Planned<'p>]) -> impl Iterator<Item = &'t [Planned<'p>]> {
+    trials.chunk_by(|a, b| a.block() == b.block())
 }
 
 /// The trials that a run still owes; an interrupted one is owed again.

@@ -22,6 +22,7 @@ use crate::order::{self, Planned};
 use crate::origin::{self, Origin};
 use crate::pages;
 use crate::plan::{Fault, Offer, Plan, Rate};
+use crate::probes::Probes;
 use crate::progress::Progress;
 use crate::registry::{PanicLoses, Registry};
 use crate::settings;
@@ -145,6 +146,8 @@ struct Session<'a> {
     conformance: Option<Conformance>,
     /// What was tried so far.
     attempts: Attempts,
+    /// How fast the machine was beside them.
+    probes: Probes,
     setup: Setup,
 }
 
@@ -202,7 +205,9 @@ impl<'a> Session<'a> {
             calibration,
         };
         let Run { trials, conformance, .. } = run;
-        Ok(Self { context, writer, plan, conformance, attempts: Attempts::of(&trials), setup })
+        let probes = Probes::starting_at(setup.calibration.drift(&setup.cpus.server));
+        let attempts = Attempts::of(&trials);
+        Ok(Self { context, writer, plan, conformance, attempts, probes, setup })
     }
 
     /// Correctness before speed: the battery over the plan's models, once a run; whether it ran to its end.
@@ -240,9 +245,9 @@ impl<'a> Session<'a> {
         let mut progress = Progress::over(&owed, &pages::shown(self.writer.dir()));
         // The harness stays off the contestant's CPUs; what it starts, other than contestants, stays with it.
         cpus::pin_current_thread(&self.setup.cpus.generator)?;
-        for round in order::rounds(&owed) {
-            let mut left: Vec<&Planned<'_>> = round.iter().collect();
-            // What noise spoilt comes again behind the others: noise comes in stretches.
+        for block in order::blocks(&owed) {
+            let mut left: Vec<&Planned<'_>> = block.iter().collect();
+            // What noise spoilt comes again behind the others that it is compared with, and not later: it drifts, too.
             while !left.is_empty() {
                 for planned in &left {
                     if !self.tried(planned, &mut progress)? {
@@ -276,7 +281,8 @@ impl<'a> Session<'a> {
         if interrupt::requested() {
             return Ok(false);
         }
-        let trial = self.one(planned, progress)?;
+        let mut trial = self.one(planned, progress)?;
+        self.probes.judge(&mut trial);
         self.writer.append(&trial)?;
         self.attempts.note(&trial);
         progress.finished(planned, &trial);

@@ -10,10 +10,6 @@ use crate::stopped;
 
 /// Steal of a twentieth moves a rate by as much, which is what a run wants to resolve.
 const STEAL_SHARE_MAX: f64 = 0.05;
-/// How much slower the server's CPU may be than when the run began, by the probe beside the window. A virtual machine's
-/// neighbours do that without any steal: over 616 trials in a bad hour of one, this ratio and the CPU per request of the
-/// same cell correlated by 0.6.
-const PROBE_RATIO_MAX: f64 = 1.25;
 /// Ticks of 10 ms make a tenth of a one-second window on two CPUs uncertain by 2 %.
 const OTHER_SHARE_MAX: f64 = 0.1;
 
@@ -148,8 +144,7 @@ fn flag(course: &Course, trial: &mut Trial) {
         (
             Flag::Noisy,
             above(trial.machine.steal_share, STEAL_SHARE_MAX)
-                || above(trial.machine.other_cpu_share, OTHER_SHARE_MAX)
-                || above(trial.machine.probe_ratio, PROBE_RATIO_MAX),
+                || above(trial.machine.other_cpu_share, OTHER_SHARE_MAX),
         ),
         (Flag::TcpDrops, some(trial.tcp.listen_overflows) || some(trial.tcp.listen_drops)),
         (Flag::ColdStart, outcome.is_some_and(|outcome| !outcome.warmup_converged)),

@@ -10,6 +10,7 @@ use harness::order::{Planned, owed, trials};
 use harness::overrides::Overrides;
 use harness::plan::{Fault, Plan, Service};
 use harness::registry::Registry;
+use record::Key;
 
 fn applied(profile: &str, overrides: &Overrides) -> Plan {
     overrides.apply(Plan::profile(profile).unwrap(), &Registry::embedded()).unwrap()
@@ -109,6 +110,15 @@ fn the_seed_decides_the_order_and_repeats_are_interleaved() {
         one.iter().filter(|key| key.repeat == 2).map(|key| &key.model).collect::<Vec<_>>(),
         "each repeat has an order of its own"
     );
+    let cell = |key: &Key| {
+        let Key { experiment, service, connections, .. } = key;
+        (experiment.clone(), service.clone(), *connections)
+    };
+    let round: Vec<&Key> = one.iter().filter(|key| key.repeat == 15).collect();
+    let cells = round.chunk_by(|a, b| cell(a) == cell(b)).count();
+    let distinct: BTreeSet<_> = round.iter().map(|key| cell(key)).collect();
+    assert!(distinct.len() > 1, "{distinct:?}");
+    assert_eq!(cells, distinct.len(), "who is compared is measured within moments");
     let places: Vec<u32> = trials(&plan(1)).iter().map(|trial| trial.order).collect();
     assert_eq!(places, (1..).take(places.len()).collect::<Vec<u32>>());
 }

@@ -325,9 +325,12 @@ pub enum Flag {
     /// The generator used more than 90 % of its CPUs, or sent late while a connection was free:
     /// rate, latency and ceiling leave the ranking; CPU, switches and memory stay.
     GeneratorBound,
-    /// Steal time or other processes took more than their share of the CPUs, or the server's CPU was slower than when the
-    /// run began.
+    /// Steal time or other processes took more than their share of the CPUs, or the server's CPU was slower or quicker
+    /// than beside the trials just before.
     Noisy,
+    /// The server's CPU was slower or quicker than when the run began: the figures compare with those measured beside
+    /// them, and not with another run's.
+    Drifted,
     /// The kernel dropped SYNs or connections from the listen queue.
     TcpDrops,
     /// Warm-up reached its cap before two windows agreed.
@@ -653,6 +656,9 @@ pub struct MachineNoise {
     /// began: more than 1 is a slower CPU, for whatever reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_ratio: Option<f64>,
+    /// The same over the median of up to 21 trials before this one in the same sitting: far from 1 is noise of the moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_recent_ratio: Option<f64>,
     /// Clock rate of the server's CPUs, their mean at both edges of the window; absent where the machine tells none, as
     /// most virtual ones, of which its `warnings` speak. `probe_ratio` sees a slower clock, too, and so raises the flag.
     #[serde(skip_serializing_if = "Option::is_none")]

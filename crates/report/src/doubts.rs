@@ -186,12 +186,17 @@ fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
                 .map(|share| format!("steal up to {}", percent(share)));
             let other = worst(&|trial| trial.machine.other_cpu_share)
                 .map(|share| format!("others up to {}{}", percent(share), counted_too(trials)));
-            let slow = worst(&|trial| trial.machine.probe_ratio)
+            let of_late =
+                |trial: &Trial| trial.machine.probe_recent_ratio.or(trial.machine.probe_ratio);
+            let slow = worst(&of_late)
                 .filter(|ratio| *ratio > 1.0)
                 .map(|ratio| format!("a CPU up to {} slower", percent(ratio - 1.0)));
             let said: Vec<String> = steal.into_iter().chain(other).chain(slow).collect();
             (!said.is_empty()).then(|| said.join(", "))
         }
+        Flag::Drifted => worst(&|trial| trial.machine.probe_ratio).map(|ratio| {
+            format!("the probe took up to {} times as long", format::significant(ratio))
+        }),
         Flag::TcpDrops => {
             let count = |of: fn(&record::trial::Tcp) -> Option<u64>| {
                 trials.iter().filter_map(|trial| of(&trial.tcp)).max()

@@ -3,10 +3,11 @@
 use record::{Flag, Outcome, Trial};
 
 /// All flags, in the order in which they are explained.
-pub(crate) const FLAGS: [Flag; 6] = [
+pub(crate) const FLAGS: [Flag; 7] = [
     Flag::Nonconforming,
     Flag::GeneratorBound,
     Flag::Noisy,
+    Flag::Drifted,
     Flag::TcpDrops,
     Flag::ColdStart,
     Flag::UncleanExit,
@@ -64,6 +65,7 @@ pub(crate) fn flag(flag: Flag) -> &'static str {
     match flag {
         Flag::GeneratorBound => "generator-bound",
         Flag::Noisy => "noisy",
+        Flag::Drifted => "drifted",
         Flag::TcpDrops => "tcp-drops",
         Flag::ColdStart => "cold-start",
         Flag::UncleanExit => "unclean-exit",
@@ -79,8 +81,12 @@ pub(crate) fn flag_meaning(flag: Flag) -> &'static str {
              the generator's; CPU, switches and memory stand"
         }
         Flag::Noisy => {
-            "the hypervisor or another process took more than its share of the CPUs, or the CPU itself was slower than \
-             when the run began; such trials leave the median while a quiet one exists"
+            "the hypervisor or another process took more than its share of the CPUs, or the CPU itself was slower or \
+             quicker than just before; such trials leave the median while a quiet one exists"
+        }
+        Flag::Drifted => {
+            "the CPU itself was slower or quicker than when the run began: models of the same cell were measured within \
+             moments and compare, other runs do not"
         }
         Flag::TcpDrops => {
             "the kernel dropped SYNs or connections from the listen queue: latency may hold retries of 1, 3 or 7 s"

@@ -2,7 +2,7 @@
 
 use crate::run::Cell;
 use crate::stats::{FEWEST_PAIRS, Ratio, independent, median, ratio};
-use crate::trial::{Flag, Outcome};
+use crate::trial::{Flag, Outcome, Trial};
 
 use super::metric::Metric;
 
@@ -35,6 +35,19 @@ impl Figures {
             .collect();
         if figures.is_empty() {
             return Err("not measured".to_owned());
+        }
+        Ok(Self(figures))
+    }
+
+    /// Those of them that compare with another run's: what drifts shifts all models of a run alike.
+    pub(super) fn across_runs(cell: &Cell<'_>, metric: &Metric) -> Result<Self, String> {
+        let Self(mut figures) = Self::of(cell, metric)?;
+        let drifted = |trial: &&Trial| trial.flags.contains(&Flag::Drifted);
+        let drifted: Vec<u32> =
+            cell.counted().into_iter().filter(drifted).map(|trial| trial.repeat).collect();
+        figures.retain(|(repeat, _)| !drifted.contains(repeat));
+        if figures.is_empty() {
+            return Err("the machine had drifted in every trial".to_owned());
         }
         Ok(Self(figures))
     }

@@ -113,6 +113,13 @@ impl<'run> Sides<'run> {
         row
     }
 
+    fn figures(self, cell: &Cell<'_>, metric: &Metric) -> Result<Figures, String> {
+        match self {
+            Self::Runs(..) => Figures::across_runs(cell, metric),
+            Self::Models(..) | Self::Variants(..) => Figures::of(cell, metric),
+        }
+    }
+
     fn found(self, first: &Figures, second: &Figures, metric: &Metric) -> Found {
         match self {
             Self::Runs(..) => first.unpaired(second, metric),
@@ -129,7 +136,7 @@ fn by_metric(
 ) -> Vec<Row> {
     let (mut rows, mut found) = (Vec::new(), Vec::new());
     for (a, b) in pairs {
-        let figures = (Figures::of(a, metric), Figures::of(b, metric));
+        let figures = (sides.figures(a, metric), sides.figures(b, metric));
         let median = |side: &Result<Figures, String>| side.as_ref().ok().and_then(Figures::median);
         let mut row = sides.row(a, b);
         (row.metric, row.name, row.unit) = (metric.id, metric.name, metric.unit);

@@ -230,6 +230,8 @@ fn machines_and_settings_that_differ_are_named_and_sources_are_not_held_against_
 
 #[test]
 fn what_taints_a_figure_takes_it_out_and_says_why() {
+    let mut all_drifted = run(6, &[("a", "default", 1000.0), ("b", "default", 1300.0)]);
+    all_drifted.trials.iter_mut().for_each(|trial| trial.flags = vec![Flag::Drifted]);
     let sound = run(6, &[("a", "default", 1000.0)]);
     let tainted = |change: &dyn Fn(&mut Trial)| {
         let mut run = sound.clone();
@@ -245,6 +247,10 @@ fn what_taints_a_figure_takes_it_out_and_says_why() {
     let one_noisy =
         tainted(&|trial| trial.flags.extend((trial.repeat == 1).then_some(Flag::Noisy)));
     assert!(why(&one_noisy, "cpu").unwrap().starts_with("5 repeats"));
+    let drifted = tainted(&|trial| trial.flags = vec![Flag::Drifted]);
+    assert!(why(&drifted, "cpu").unwrap().contains("drifted"), "of another run nothing is known");
+    let beside = compare(Sides::Models(&all_drifted, "a", "b"));
+    assert_eq!(row(&beside, "cpu", "b / a").why, None, "all of one run drift alike");
     for (outcome, word) in [
         (Outcome::Starved, "starved"),
         (Outcome::Inconsistent, "inconsistent"),

@@ -90,6 +90,7 @@ pub(crate) fn full_trial() -> Trial {
             steal_share: Some(0.02),
             other_cpu_share: Some(0.2),
             probe_ratio: Some(1.04),
+            probe_recent_ratio: Some(0.98),
             server_cpu_khz: Some(3_400_000),
             observation_cpu_ns: Some(9),
         },
