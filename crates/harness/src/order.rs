@@ -54,7 +54,8 @@ impl Planned<'_> {
         if sleeps.is_some() { "none" } else { self.service.name() }
     }
 
-    /// What it has in common with all that are measured beside it: models, their twins, and variants.
+    /// What it has in common with all that are measured beside it: models, their twins, and variants of
+    /// the same offer.
     fn block(&self) -> (u32, bool, &str, Service, u64, Offer) {
         let Self { experiment, service, connections, offer, repeat, .. } = self;
         (*repeat, self.tells_ceiling(), &experiment.name, *service, *connections, *offer)

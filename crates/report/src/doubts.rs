@@ -188,14 +188,15 @@ fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
                 .map(|share| format!("others up to {}{}", percent(share), counted_too(trials)));
             let of_late =
                 |trial: &Trial| trial.machine.probe_recent_ratio.or(trial.machine.probe_ratio);
-            let slow = worst(&of_late)
-                .filter(|ratio| *ratio > 1.0)
-                .map(|ratio| format!("a CPU up to {} slower", percent(ratio - 1.0)));
+            let slow = furthest(trials, &of_late).map(|ratio| match ratio {
+                slower if slower > 1.0 => format!("a CPU up to {} slower", percent(slower - 1.0)),
+                quicker => format!("a CPU up to {} quicker", percent(1.0 / quicker - 1.0)),
+            });
             let said: Vec<String> = steal.into_iter().chain(other).chain(slow).collect();
             (!said.is_empty()).then(|| said.join(", "))
         }
-        Flag::Drifted => worst(&|trial| trial.machine.probe_ratio).map(|ratio| {
-            format!("the probe took up to {} times as long", format::significant(ratio))
+        Flag::Drifted => furthest(trials, &|trial| trial.machine.probe_ratio).map(|ratio| {
+            format!("the probe took {} times as long at the furthest", format::significant(ratio))
         }),
         Flag::TcpDrops => {
             let count = |of: fn(&record::trial::Tcp) -> Option<u64>| {
@@ -214,6 +215,12 @@ fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
         }
         Flag::ColdStart | Flag::UncleanExit | Flag::Nonconforming => None,
     }
+}
+
+/// The ratio that is furthest from 1, on either side.
+fn furthest(trials: &[&Trial], of: &dyn Fn(&Trial) -> Option<f64>) -> Option<f64> {
+    let ratios = trials.iter().filter_map(|trial| of(trial)).filter(|ratio| ratio.is_normal());
+    ratios.max_by(|a, b| a.ln().abs().total_cmp(&b.ln().abs()))
 }
 
 /// Tracepoints count whoever runs on the server's CPUs; switches of both kinds are /proc's, and the server's alone.

@@ -86,7 +86,7 @@ pub(crate) fn flag_meaning(flag: Flag) -> &'static str {
         }
         Flag::Drifted => {
             "the CPU itself was slower or quicker than when the run began: models of the same cell were measured within \
-             moments and compare, other runs do not"
+             moments and compare; other loads, rates and runs need not"
         }
         Flag::TcpDrops => {
             "the kernel dropped SYNs or connections from the listen queue: latency may hold retries of 1, 3 or 7 s"
