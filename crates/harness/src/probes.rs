@@ -1,5 +1,5 @@
-//! How fast the server's CPU is from trial to trial, by the probe beside each window. What comes and goes within moments is
-//! noise; what stays has drifted, and drifts alike for all that are measured within moments.
+//! How fast the server's CPU is from trial to trial, by the probe beside each window. What differs from the trials just
+//! before is noise; what differs from the run's beginning has drifted, alike for all that are measured within moments.
 
 use std::collections::VecDeque;
 

@@ -283,14 +283,14 @@ impl<'a> Session<'a> {
         }
         let mut trial = self.one(planned, progress)?;
         self.probes.judge(&mut trial);
-        // A share of a ceiling is another share when the CPU is no longer as quick.
+        self.attempts.note(&trial);
+        // A share of a ceiling is another share when the CPU is no longer as quick; only another sitting may find it so.
         let of_ceiling = matches!(planned.offer, Offer::Open(Rate::OfCeiling(_)));
         if of_ceiling && trial.flags.contains(&Flag::Drifted) && !trial.flags.contains(&Flag::Noisy)
         {
             trial.flags.push(Flag::Noisy);
         }
         self.writer.append(&trial)?;
-        self.attempts.note(&trial);
         progress.finished(planned, &trial);
         Ok(trial.outcome != Outcome::Interrupted)
     }

@@ -660,7 +660,7 @@ pub struct MachineNoise {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_recent_ratio: Option<f64>,
     /// Clock rate of the server's CPUs, their mean at both edges of the window; absent where the machine tells none, as
-    /// most virtual ones, of which its `warnings` speak. `probe_ratio` sees a slower clock, too, and so raises the flag.
+    /// most virtual ones, of which its `warnings` speak. `probe_ratio` sees a slower clock, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_cpu_khz: Option<u64>,
     /// CPU time that observing cost, outside the window.
