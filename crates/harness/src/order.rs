@@ -10,6 +10,9 @@ use record::trial::twin_of;
 
 use crate::plan::{Experiment, Offer, Plan, Rate, Service, Task};
 
+/// So many connections take minutes to open, and memory that later trials would find in another state.
+const TAKES_MINUTES: u64 = 500_000;
+
 /// One trial that the plan asks for.
 #[derive(Clone, Debug)]
 pub struct Planned<'a> {
@@ -56,37 +59,56 @@ impl Planned<'_> {
 
     /// What it has in common with all that are measured beside it: models, their twins, and variants of
     /// the same offer.
-    fn block(&self) -> (u32, bool, &str, Service, u64, Offer) {
+    fn block(&self) -> (Part, u32, &str, Service, u64, Offer) {
         let Self { experiment, service, connections, offer, repeat, .. } = self;
-        (*repeat, self.tells_ceiling(), &experiment.name, *service, *connections, *offer)
+        (self.part(), *repeat, &experiment.name, *service, *connections, *offer)
     }
 
     /// Whether it tells the ceiling of which other trials offer a share.
     #[must_use]
     pub fn tells_ceiling(&self) -> bool {
+        self.part() == Part::Ceilings
+    }
+
+    fn part(&self) -> Part {
         let shares = |rate: &Rate| matches!(rate, Rate::OfCeiling(_));
-        self.offer == Offer::Closed && self.experiment.rates.iter().any(shares)
+        match self.offer {
+            Offer::Closed if self.experiment.rates.iter().any(shares) => Part::Ceilings,
+            _ if self.experiment.rates.iter().any(shares) => Part::Shares,
+            _ if self.connections >= TAKES_MINUTES => Part::Longest,
+            _ => Part::Rounds,
+        }
     }
 }
 
-/// Every trial of the plan, in its order: the ceilings of which others are a share, then one round after the other. So
-/// a run that is cut short has a little of everything.
+/// Parts of a run, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// The ceilings of which others are a share.
+    Ceilings,
+    /// The shares, before the machine is another: 90 % of what it could an hour ago may be more than it can now.
+    Shares,
+    /// Everything else.
+    Rounds,
+    /// What takes minutes a trial.
+    Longest,
+}
+
+/// Every trial of the plan, in its order: part after part, and each part one round after the other. So a run that is cut
+/// short has a little of everything.
 #[must_use]
 pub fn trials(plan: &Plan) -> Vec<Planned<'_>> {
     let repeats = plan.experiments.iter().map(|experiment| experiment.repeats).max().unwrap_or(0);
     let mut order = Random::new(plan.seed.unwrap_or(0));
-    let (mut ceilings, mut others) = (Vec::new(), Vec::new());
-    for repeat in 1..=repeats {
-        let round = one_round(plan, repeat);
-        let (first, then): (Vec<_>, Vec<_>) = round.into_iter().partition(Planned::tells_ceiling);
-        ceilings.extend(shuffled(first, &mut order));
-        others.extend(shuffled(then, &mut order));
-    }
-    ceilings.append(&mut others);
-    for (place, trial) in (1..).zip(&mut ceilings) {
+    let mut trials: Vec<_> = (1..=repeats)
+        .flat_map(|repeat| shuffled(one_round(plan, repeat), &mut order).collect::<Vec<_>>())
+        .collect();
+    // Stable: within a part they stay as they were shuffled.
+    trials.sort_by_key(Planned::part);
+    for (place, trial) in (1..).zip(&mut trials) {
         trial.order = place;
     }
-    ceilings
+    trials
 }
 
 /// Block after block, each in an order of its own.

@@ -97,14 +97,6 @@ fn the_seed_decides_the_order_and_repeats_are_interleaved() {
     assert_eq!(one, same);
     assert_ne!(one, other);
     assert_eq!(one.iter().collect::<BTreeSet<_>>(), other.iter().collect::<BTreeSet<_>>());
-    let parts = |plan: &Plan| {
-        let of_ceiling = |trial: &Planned<'_>| (!trial.tells_ceiling(), trial.repeat);
-        trials(plan).iter().map(of_ceiling).collect::<Vec<_>>()
-    };
-    assert!(
-        parts(&plan(1)).is_sorted(),
-        "a repeat is over before the next begins, and ceilings are known before shares of them are offered"
-    );
     assert_ne!(
         one.iter().filter(|key| key.repeat == 1).map(|key| &key.model).collect::<Vec<_>>(),
         one.iter().filter(|key| key.repeat == 2).map(|key| &key.model).collect::<Vec<_>>(),
@@ -121,6 +113,21 @@ fn the_seed_decides_the_order_and_repeats_are_interleaved() {
     assert_eq!(cells, distinct.len(), "who is compared is measured within moments");
     let places: Vec<u32> = trials(&plan(1)).iter().map(|trial| trial.order).collect();
     assert_eq!(places, (1..).take(places.len()).collect::<Vec<u32>>());
+}
+
+#[test]
+fn ceilings_come_first_then_their_shares_and_what_takes_minutes_last() {
+    let plan = applied("full", &Overrides { seed: Some(1), ..Overrides::default() });
+    let part = |trial: &Planned<'_>| match (&*trial.experiment.name, trial.connections) {
+        ("rate", _) if trial.tells_ceiling() => 0,
+        ("rate", _) => 1,
+        (_, 1_000_000) => 3,
+        _ => 2,
+    };
+    let parts: Vec<_> = trials(&plan).iter().map(|trial| (part(trial), trial.repeat)).collect();
+    assert!(parts.is_sorted(), "within a part, a repeat is over before the next begins");
+    let distinct: BTreeSet<_> = parts.iter().map(|(part, _)| part).collect();
+    assert_eq!(distinct.len(), 4);
 }
 
 #[test]
