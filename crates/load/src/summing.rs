@@ -92,14 +92,7 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, pace: Pace, parts: Vec<
         tally.merge(&part.tally);
     }
     let duration_ns = parts.iter().map(|part| part.duration_ns).max().unwrap_or(0);
-    let in_windows_ns: u64 = parts.iter().map(|part| part.duration_ns).sum();
-    // Threads that share a CPU cannot use more than that.
-    let cpu_available_ns = in_windows_ns.min(duration_ns.saturating_mul(count(plan.cpus_total)));
-    let cpu_ns: u64 = parts.iter().map(|part| part.cpu_ns).sum();
-    let polled_ns: u64 = parts.iter().map(|part| part.polled_ns.min(part.cpu_ns)).sum();
-    let share =
-        |ns: u64| if cpu_available_ns == 0 { 0.0 } else { float(ns) / float(cpu_available_ns) };
-    let cpu_share = share(cpu_ns - polled_ns);
+    let cpu = CpuShares::of(&parts, duration_ns, plan.cpus_total);
     let late_ns_p99 = tally.late_while_free.as_ref().map(|late| late.value_at_quantile(0.99));
     let verified: Vec<u64> = parts.iter().flat_map(|part| part.verified.iter().copied()).collect();
     let (connection_requests, jain_index) = fairness(verified);
@@ -140,12 +133,12 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, pace: Pace, parts: Vec<
         warmup_time: before.warmup_time,
         warmup_converged: before.warmup_converged,
         generator_cpu_ns: parts.iter().map(|part| part.edges_cpu_ns).sum(),
-        generator_cpu_share: cpu_share,
-        generator_polled_share: share(polled_ns),
+        generator_cpu_share: cpu.worked,
+        generator_polled_share: cpu.polled,
         generator_preempted: parts.iter().map(|part| part.preempted).sum(),
         processes: plan.processes,
         threads: plan.threads_total,
-        saturated: cpu_share > SATURATED_SHARE || late_ns_p99 > Some(LATE_NS_MAX),
+        saturated: cpu.worked > SATURATED_SHARE || late_ns_p99 > Some(LATE_NS_MAX),
         send_lateness: tally.send_lateness,
         send_lateness_while_free: tally.late_while_free,
         late_while_free_ns_p99: late_ns_p99,
@@ -156,6 +149,25 @@ pub(crate) fn sum_up<P>(plan: &Plan<P>, before: &Before, pace: Pace, parts: Vec<
     let warnings = warnings(&outcome, parts.iter().any(|part| part.all_dead));
     outcome.warnings.extend(warnings);
     outcome
+}
+
+/// What the generator took of its CPUs, from 0 to 1.
+struct CpuShares {
+    worked: f64,
+    /// Asked the kernel for events while there were none.
+    polled: f64,
+}
+
+impl CpuShares {
+    fn of(parts: &[Part], duration_ns: u64, cpus: usize) -> Self {
+        let in_windows_ns: u64 = parts.iter().map(|part| part.duration_ns).sum();
+        // Threads that share a CPU cannot use more than that.
+        let available_ns = in_windows_ns.min(duration_ns.saturating_mul(count(cpus)));
+        let share = |ns: u64| if available_ns == 0 { 0.0 } else { float(ns) / float(available_ns) };
+        let used_ns: u64 = parts.iter().map(|part| part.cpu_ns).sum();
+        let polled_ns: u64 = parts.iter().map(|part| part.polled_ns.min(part.cpu_ns)).sum();
+        Self { worked: share(used_ns - polled_ns), polled: share(polled_ns) }
+    }
 }
 
 fn slow_seen(slow: Slow, parts: &[Part]) -> SlowSeen {
