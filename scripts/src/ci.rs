@@ -1,5 +1,6 @@
 //! Every check there is, cheapest first; the first that fails ends it.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -111,23 +112,28 @@ fn docs(shell: &Shell) -> anyhow::Result<Counts> {
     Ok(Counts::default())
 }
 
-/// Not a measurement: windows just long enough for every connection to be served, also on a busy machine.
+/// The plan beside this package, and each answer of 10,000 connections twice. The tests run the battery.
 fn smoke(shell: &Shell) -> anyhow::Result<Counts> {
-    // A thread for each of 1,000 connections: the scheduler takes 1.4 to 2.8 s for a round of them.
-    run_contestants(shell, &["--connections", "1000", "--duration", "6s"])?;
-    let loops = ["--models", "mio-loop,tokio-tasks", "--connections", "10000", "--duration", "5s"];
-    run_contestants(shell, &loops)?;
-    let hold = ["verify", "--no-build", "--cases", "hold", "--connections", "10000"];
-    let verify = smoke_cargo(shell).arg("c10k").args(hold);
-    crate::run(verify.args(["--models", "mio-loop,tokio-tasks"]))?;
+    let folder = shell.create_temp_dir()?;
+    // Whether noise spoilt a figure is nothing to a check that looks at outcomes.
+    let run =
+        ["c10k", "run", "--plan", "scripts/smoke.toml", "--no-verify", "--retries", "0", "--out"];
+    crate::run(smoke_cargo(shell).args(run).arg(folder.path()))?;
+    every_contestant_served(shell, folder.path())?;
+    let hold = ["c10k", "verify", "--no-build", "--cases", "hold", "--connections", "10000"];
+    crate::run(smoke_cargo(shell).args(hold).args(["--models", "mio-loop,tokio-tasks"]))?;
     Ok(Counts::default())
 }
 
-/// Built apart, and quicker than what is measured: optimised without thin LTO, which takes half of a release build and
-/// changes how fast contestants are, not whether they serve.
+/// Built apart and hardly optimised, which changes how fast contestants are, not whether they serve.
 fn smoke_cargo(shell: &Shell) -> Cmd<'_> {
+    released(shell, "target/smoke").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+}
+
+/// For release builds that nobody measures: thin LTO takes half of one.
+fn released<'a>(shell: &'a Shell, target: &str) -> Cmd<'a> {
     cargo(shell)
-        .env("CARGO_TARGET_DIR", "target/smoke")
+        .env("CARGO_TARGET_DIR", target)
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
@@ -136,39 +142,17 @@ fn smoke_cargo(shell: &Shell) -> Cmd<'_> {
 /// Built apart: the flag replaces the atomics of all that is compiled with it.
 fn loom(shell: &Shell) -> anyhow::Result<Counts> {
     let tests = ["test", "--package", "handmade-async", "--release", "--test", "loom"];
-    let command = cargo(shell).args(tests).args(["--target-dir", "target/loom"]);
-    let (counts, succeeded) = counted::run(command.env("RUSTFLAGS", "--cfg loom"))?;
+    let command = released(shell, "target/loom").args(tests).env("RUSTFLAGS", "--cfg loom");
+    let (counts, succeeded) = counted::run(command)?;
     ensure!(succeeded, "{counts}");
     ensure!(counts.passed > 0, "no test ran; look for `cfg(loom)` in handmade-async's tests");
     Ok(counts)
 }
 
-fn run_contestants(shell: &Shell, options: &[&str]) -> anyhow::Result<()> {
-    let folder = shell.create_temp_dir()?;
-    // The tests run the battery.
-    let fixed = [
-        "--profile",
-        "smoke",
-        "--services",
-        "http",
-        "--repeats",
-        "1",
-        "--warmup",
-        "1s",
-        "--no-verify",
-        // Whether noise spoilt a figure is nothing to a check that looks at outcomes.
-        "--retries",
-        "0",
-    ];
-    let command = smoke_cargo(shell).args(["c10k", "run"]).args(fixed).args(options);
-    crate::run(command.arg("--out").arg(folder.path()))?;
-
-    let is_run = |path: &std::path::PathBuf| path.join("trials.jsonl").exists();
-    let run = shell
-        .read_dir(folder.path())?
-        .into_iter()
-        .find(is_run)
-        .context("the run left no records")?;
+fn every_contestant_served(shell: &Shell, results: &Path) -> anyhow::Result<()> {
+    let is_run = |path: &PathBuf| path.join("trials.jsonl").exists();
+    let run =
+        shell.read_dir(results)?.into_iter().find(is_run).context("the run left no records")?;
     let run = Run::read(&run)?;
     ensure!(!run.trials.is_empty(), "the run recorded no trial");
     for trial in &run.trials {
@@ -188,26 +172,23 @@ fn run_contestants(shell: &Shell, options: &[&str]) -> anyhow::Result<()> {
 
 /// Ignored in the step `test`, for the sake of people without a browser.
 fn page(shell: &Shell) -> anyhow::Result<Counts> {
-    ignored(shell, "report", "browser", "chromium chromium-driver")
+    ignored(shell, ["--test", "browser"], "chromium chromium-driver")
 }
 
 /// Ignored in the step `test`, for the sake of people without that server.
 fn nginx(shell: &Shell) -> anyhow::Result<Counts> {
-    ignored(shell, "load", "nginx", "nginx")
+    ignored(shell, ["--test", "nginx"], "nginx")
 }
 
 /// Ignored in the step `test`, for the sake of people without those servers and hyperfine.
 fn drivers(shell: &Shell) -> anyhow::Result<Counts> {
-    ignored_in(shell, &["scripts", "--bin", "scripts"], "postgresql redis-server hyperfine")
+    ignored(shell, ["--bin", "scripts"], "postgresql redis-server hyperfine")
 }
 
-fn ignored(shell: &Shell, package: &str, test: &str, needs: &str) -> anyhow::Result<Counts> {
-    ignored_in(shell, &[package, "--test", test], needs)
-}
-
-/// Runs the ignored tests of a package's target.
-fn ignored_in(shell: &Shell, target: &[&str], needs: &str) -> anyhow::Result<Counts> {
-    let command = cargo(shell).args(["test", "--package"]).args(target).args(["--", "--ignored"]);
+/// Runs the ignored tests of one target. A package alone would unite the features of its dependencies otherwise than the
+/// workspace does, and compile those again for the step `test`.
+fn ignored(shell: &Shell, target: [&str; 2], needs: &str) -> anyhow::Result<Counts> {
+    let command = cargo(shell).args(["test", "--workspace"]).args(target).args(["--", "--ignored"]);
     let (counts, succeeded) = counted::run(command)?;
     ensure!(succeeded, "{counts}; these tests need other programs: apt-get install {needs}");
     ensure!(counts.passed > 0, "no test ran; look for `#[ignore]` in {}", target.join(" "));
