@@ -12,6 +12,8 @@ const CAPACITY_P99_MS: f64 = 10.0;
 
 /// What stands above a column.
 pub(crate) struct Column {
+    /// Last part of its figures' ids.
+    pub(crate) id: &'static str,
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) meaning: &'static str,
@@ -20,8 +22,6 @@ pub(crate) struct Column {
 /// A column whose figures come from another experiment than the table's.
 pub(crate) struct Across {
     pub(crate) column: Column,
-    /// Last part of its figures' ids.
-    id: &'static str,
     of: fn(&[Group<'_>], &Cell<'_>, &str) -> Option<Figure>,
 }
 
@@ -29,31 +29,31 @@ pub(crate) struct Across {
 pub(crate) static AFTER_LATENCY: [Across; 2] = [
     Across {
         column: Column {
+            id: "half",
             name: "p99 at half load",
             unit: "ms",
             meaning: "latency p99 in the open loop at half of the model's own ceiling",
         },
-        id: "half",
         of: half_load,
     },
     Across {
         column: Column {
+            id: "capacity",
             name: "Capacity",
             unit: "requests/s",
             meaning: "the highest offered rate with a latency p99 of 10 ms or less",
         },
-        id: "capacity",
         of: capacity,
     },
 ];
 /// After memory.
 pub(crate) static AFTER_MEMORY: [Across; 1] = [Across {
     column: Column {
+        id: "wall",
         name: "Wall",
         unit: "connections",
         meaning: "the most connections at which the model was measured and served all",
     },
-    id: "wall",
     of: wall,
 }];
 
@@ -66,7 +66,7 @@ impl Across {
         service: &str,
     ) -> Option<Figure> {
         let figure = (self.of)(groups, cell, service)?;
-        Some(Figure { id: format!("v.{}.{}", cell.id, self.id), ..figure })
+        Some(Figure { id: format!("v.{}.{}", cell.id, self.column.id), ..figure })
     }
 }
 

@@ -60,17 +60,18 @@ pub(crate) fn json(run: &Run, groups: &[Group<'_>]) -> String {
     serde_json::to_string(&data).unwrap_or_default()
 }
 
-/// A value as the page hands it out: more digits than any clock here has would be most of the page's weight.
-fn nine_digits(value: f64) -> f64 {
-    format!("{value:.8e}").parse().unwrap_or(value)
+/// A value as the page hands it out, to six digits as in its verdicts: more than any machine repeats would be most of the
+/// page's weight. Counts are whole.
+fn rounded(value: f64) -> f64 {
+    if value.fract() == 0.0 { value } else { format!("{value:.5e}").parse().unwrap_or(value) }
 }
 
 fn row<'group>(group: &Group<'group>, cell: &'group Cell<'group>) -> Row<'group> {
     let figure = |metric: &'static metric::Metric| {
         let spread = cell.spread(metric)?;
         let values = cell.behind.iter().filter_map(|trial| metric.value(trial));
-        let values = values.map(nine_digits).collect();
-        let [median, low, high] = [spread.median, spread.low, spread.high].map(nine_digits);
+        let values = values.map(rounded).collect();
+        let [median, low, high] = [spread.median, spread.low, spread.high].map(rounded);
         Some((metric.id, Figure { median, low, high, coverage: spread.coverage, values }))
     };
     Row {

@@ -11,8 +11,6 @@ use crate::cells::{Cell, Group};
 use crate::metric::{CURVES, Metric, VERDICT};
 use crate::{format, metric, words};
 
-/// A probe beside the window that took so many times what it took when the run began is said.
-const PROBE_RATIO_MAX: f64 = 1.05;
 /// Cells named under one doubt; the others are counted.
 const PLACES_MAX: usize = 24;
 /// Different warnings of trials that are spelled out.
@@ -287,10 +285,6 @@ fn warnings(cells: &[Placed<'_, '_>], trouble: &[(String, String)]) -> Vec<Doubt
                 .map(|(kind, _)| format!("errors of kind `{kind}`"))
                 .collect();
             errors.extend(trial.warnings.iter().cloned());
-            let slower = trial.machine.probe_ratio.is_some_and(|ratio| ratio > PROBE_RATIO_MAX);
-            errors.extend(slower.then(|| format!(
-                "the server's CPU was slower beside the window than when the run began: a probe took more than {PROBE_RATIO_MAX} times as long"
-            )));
             for text in errors {
                 said.entry(text).or_default().push(placed.place(""));
             }

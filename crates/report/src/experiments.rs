@@ -87,12 +87,11 @@ const NO_GUIDE: &str = "No guide was written for this experiment. Its load stand
 /// A group's verdict and its answer, unless they stand elsewhere.
 type Told = (Option<Verdict>, Option<Answer>);
 
-/// All experiments of a run of `cells` cells, in the order of its groups.
+/// All experiments of a run, in the order of its groups.
 pub(crate) fn experiments(
     run: &Run,
     groups: &[Group<'_>],
     told: Vec<Told>,
-    cells: usize,
     prefix: &str,
     trouble: &mut Vec<(String, String)>,
 ) -> Vec<Experiment> {
@@ -104,7 +103,7 @@ pub(crate) fn experiments(
             last = Some(group.experiment);
         }
         if let Some(experiment) = experiments.last_mut() {
-            experiment.groups.push(section(run, group, told, cells, prefix, trouble));
+            experiment.groups.push(section(run, group, told, prefix, trouble));
         }
     }
     experiments
@@ -153,7 +152,6 @@ fn section(
     run: &Run,
     group: &Group<'_>,
     (verdict, answer): Told,
-    cells: usize,
     prefix: &str,
     trouble: &mut Vec<(String, String)>,
 ) -> Section {
@@ -181,7 +179,7 @@ fn section(
             .filter_map(|metric| against_connections(run, group, metric, prefix))
             .collect(),
         stability: stability::stability(group, &run.machine, prefix),
-        table: tables::table(group, &run.machine, prefix, cells),
+        table: tables::table(group, &run.machine, prefix),
         tails: tails.into_iter().map(|percentiles| tail(run, percentiles, prefix)).collect(),
     }
 }

@@ -4,6 +4,7 @@
 //! No figure is typed by hand: whatever the page says was computed from the trials here.
 
 mod across;
+mod anchors;
 mod answer;
 mod axis;
 mod baseline;
@@ -63,9 +64,8 @@ pub fn render(runs: &[Run], baseline: Option<&Run>) -> Result<String> {
 /// As [`render`].
 pub fn render_with(runs: &[Run], baseline: Option<&Run>, extras: &Extras) -> Result<String> {
     ensure!(!runs.is_empty(), "no run to report; name a folder under `results/`");
-    page::Page::new(runs, baseline, extras, packed::plotly()?)
-        .render()
-        .context("failed to fill in the page's template")
+    let page = page::Page::new(runs, baseline, extras, packed::plotly()?).render();
+    page.map(anchors::thinned_out).context("failed to fill in the page's template")
 }
 
 /// Writes the page for these runs to `out`, whole or not at all.

@@ -86,7 +86,7 @@ impl Metric {
 
     /// What stands above its figures.
     pub(crate) fn column(&self) -> Column {
-        Column { name: self.name, unit: self.unit, meaning: self.meaning }
+        Column { id: self.id, name: self.name, unit: self.unit, meaning: self.meaning }
     }
 
     /// A value of it, without the unit.

@@ -57,7 +57,6 @@ impl<'run> Part<'run> {
         prefix: String,
     ) -> Self {
         let groups = cells::groups(run, &prefix);
-        let count = groups.iter().map(|group| group.cells.len()).sum();
         let mut all: Vec<Option<Verdict>> =
             groups.iter().map(|group| verdict::verdict(group, &groups, run, &prefix)).collect();
         let mut said: Vec<Option<Answer>> = groups
@@ -70,8 +69,7 @@ impl<'run> Part<'run> {
         let verdicts = headline(&groups).filter_map(|place| all[place].take()).collect();
         let told = all.into_iter().zip(said).collect();
         let mut trouble = Vec::new();
-        let experiments =
-            experiments::experiments(run, &groups, told, count, &prefix, &mut trouble);
+        let experiments = experiments::experiments(run, &groups, told, &prefix, &mut trouble);
         let effort = groups.first().and_then(|group| {
             let legend =
                 group.models.iter().map(|model| verdict::label(model, &run.machine, &prefix));

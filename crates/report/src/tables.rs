@@ -8,9 +8,6 @@ use crate::metric::{self, ALL, Metric};
 use crate::verdict::{Ending, Label, ending, label};
 use crate::{format, words};
 
-/// Beyond so many cells of a run, only rows have anchors: a page must stay small enough to open.
-const CELLS_WITH_ANCHORS_MAX: usize = 400;
-
 /// All cells of a group.
 pub(crate) struct Table {
     pub(crate) id: String,
@@ -37,8 +34,8 @@ pub(crate) struct Row {
     pub(crate) figures: Vec<Figure>,
 }
 
-/// Every figure of a group, which has its part in a run of `cells` cells.
-pub(crate) fn table(group: &Group<'_>, machine: &Machine, prefix: &str, cells: usize) -> Table {
+/// Every figure of a group.
+pub(crate) fn table(group: &Group<'_>, machine: &Machine, prefix: &str) -> Table {
     let columns: Vec<&Metric> = metric::all().filter(|metric| group.has(metric)).collect();
     let client = matches!(group.kind(), Kind::Fetch | Kind::Idiom);
     let expected = ALL.iter().filter(|_| !client);
@@ -49,7 +46,7 @@ pub(crate) fn table(group: &Group<'_>, machine: &Machine, prefix: &str, cells: u
         label: label(cell.model, machine, prefix),
         ending: ending(cell, prefix),
         trials: trials(cell.behind.len(), cell.attempts.len()),
-        figures: columns.iter().map(|metric| lean(figure(cell, metric), cells)).collect(),
+        figures: columns.iter().map(|metric| lean(figure(cell, metric))).collect(),
     };
     let blocks = group.connections.iter().map(|&connections| Block {
         connections: group.amount(connections),
@@ -65,15 +62,11 @@ pub(crate) fn table(group: &Group<'_>, machine: &Machine, prefix: &str, cells: u
     }
 }
 
-/// A figure without what its row says already: it is sorted by the digits that it shows.
-fn lean(figure: Figure, cells: usize) -> Figure {
-    let title = match figure.class {
-        "" => String::new(),
-        "missing" if figure.text == "–" => String::new(),
-        _ => figure.title.rsplit("; ").next().unwrap_or_default().to_owned(),
-    };
-    let id = if cells > CELLS_WITH_ANCHORS_MAX { String::new() } else { figure.id };
-    Figure { id, title, value: String::new(), ..figure }
+/// A figure without what its row says already, why it is not ranked among that: it is sorted by the digits that it shows.
+fn lean(figure: Figure) -> Figure {
+    let told = figure.class != "missing" || figure.text == "–";
+    let title = if told { String::new() } else { figure.title };
+    Figure { title, value: String::new(), ..figure }
 }
 
 /// Heading of everything about a group.

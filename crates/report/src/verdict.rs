@@ -67,10 +67,9 @@ pub(crate) struct Ending {
     pub(crate) badges: Vec<Badge>,
 }
 
-/// A small sign with its explanation.
+/// A small sign that leads to its explanation, which the page's script shows beside it, too.
 pub(crate) struct Badge {
     pub(crate) text: String,
-    pub(crate) title: String,
     pub(crate) href: String,
 }
 
@@ -280,7 +279,6 @@ pub(crate) fn ending(cell: &Cell<'_>, prefix: &str) -> Ending {
         let number = cell.ended(outcome);
         (number > 0 && (number < of || outcome != cell.outcome)).then(|| Badge {
             text: format!("{}{}", words::outcome(outcome), share(number)),
-            title: words::outcome_meaning(outcome).into(),
             href: format!("{prefix}doubt.{}", words::outcome(outcome)),
         })
     });
@@ -288,7 +286,6 @@ pub(crate) fn ending(cell: &Cell<'_>, prefix: &str) -> Ending {
         let number = cell.carries(flag);
         (number > 0).then(|| Badge {
             text: format!("{}{}", words::flag(flag), share(number)),
-            title: words::flag_meaning(flag).into(),
             href: format!("{prefix}doubt.{}", words::flag(flag)),
         })
     });
@@ -320,7 +317,6 @@ fn served(cell: &Cell<'_>) -> Figure {
             .filter(|&open| active != Some(open))
             .map(|open| format!("{} open", format::counted(open)))
             .unwrap_or_default(),
-        title: "connections with an answer in the window, of those that sent requests".into(),
         class: if cell.ended(Outcome::Starved) > 0 { "short" } else { "" },
         ..Figure::default()
     }

@@ -173,6 +173,7 @@ async function startCharts() {
 offerThemes();
 offerDownloads();
 document.querySelectorAll("table.sortable").forEach(makeSortable);
+explain();
 addEventListener("hashchange", reveal);
 reveal();
 root.classList.add("js");

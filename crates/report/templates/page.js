@@ -98,13 +98,20 @@ function offerDownloads() {
   }
 }
 
-/** The figure of a large table, whose cells have no anchors of their own: the row's id, a dot, and the column's. */
+/** A figure without an address of its own: its row's id, a dot, and its column's. */
 function figureOf(id) {
   const dot = id.lastIndexOf(".");
   const row = document.getElementById(id.slice(0, dot));
   const heads = row?.closest("table")?.tHead?.rows[0].cells ?? [];
   const column = [...heads].findIndex((head) => head.dataset.column === id.slice(dot + 1));
   return row?.cells[column];
+}
+
+/** What a badge leads to is said beside it, too. */
+function explain() {
+  for (const badge of document.querySelectorAll(".badge")) {
+    badge.title = document.getElementById(badge.hash.slice(1))?.querySelector("p")?.textContent ?? "";
+  }
 }
 
 /** A link into closed details opens them. */

@@ -5,7 +5,7 @@ function sortKey(row, column) {
   let at = 0;
   for (const cell of row.cells) {
     if (column < at + cell.colSpan) {
-      if (column > at || cell.colSpan > 1 || cell.classList.contains("unranked")) return null;
+      if (column > at || cell.colSpan > 1 || cell.querySelector("s")) return null;
       if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
       // The spread stands behind the figure, in an element of its own.
       const text = (cell.querySelector("small") ? cell.firstChild : cell).textContent.trim();
