@@ -134,7 +134,13 @@ fn of_machine(outcome: &Outcome, seen: &Seen, usual_probe_ns: Option<f64>, trial
             retransmits: tcp.retransmits,
         };
     }
-    let known_ns = seen.tree.as_ref().map(|tree| tree.cpu_ns + outcome.generator_cpu_ns);
+    // Generators in processes of their own are not among the harness's threads.
+    let apart_ns = if outcome.processes > 1 { outcome.generator_cpu_ns } else { 0 };
+    let known_ns = seen
+        .tree
+        .as_ref()
+        .zip(seen.own_cpu_ns)
+        .map(|(tree, own_ns)| tree.cpu_ns + own_ns + apart_ns);
     trial.machine = MachineNoise {
         steal_share: seen.cpus.map(|cpus| cpus.steal_share()),
         other_cpu_share: seen.cpus.zip(known_ns).map(|(cpus, known_ns)| cpus.other_share(known_ns)),

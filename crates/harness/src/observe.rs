@@ -40,6 +40,8 @@ impl Before {
 pub(crate) struct Edges<'a> {
     group: u32,
     server_cpus: Vec<usize>,
+    /// Whether nobody asks the contestant at the edges.
+    quiet: bool,
     counters: Figure<Counters>,
     opening: Option<Edge>,
     closing: Option<Edge>,
@@ -51,7 +53,9 @@ pub(crate) struct Edges<'a> {
 struct Edge {
     tree: Figure<Snapshot>,
     cpus: Figure<CpuTimes>,
-    probe_ns: Figure<f64>,
+    /// Of the harness and all its loads, those of other processes aside.
+    own_cpu_ns: Figure<u64>,
+    probe_ns: Option<Figure<f64>>,
     /// Absent where the machine tells none: it says so once, in its own warnings.
     khz: Option<u64>,
 }
@@ -63,21 +67,25 @@ pub(crate) struct Seen {
     pub(crate) at_close: Option<Snapshot>,
     pub(crate) counts: Option<Counts>,
     pub(crate) cpus: Option<CpuUse>,
+    /// What the harness used itself: generator, other clients and witnesses are its threads.
+    pub(crate) own_cpu_ns: Option<u64>,
     pub(crate) kernel: Option<measure::kernel::KernelMemoryDelta>,
     pub(crate) tcp: Option<TcpCounters>,
     pub(crate) observation_cpu_ns: Option<u64>,
-    /// A round trip of the probe, the mean of both edges.
+    /// A round trip of the probe, the mean of both edges; absent where others ask at the edges.
     pub(crate) probe_ns: Option<f64>,
     pub(crate) server_cpu_khz: Option<u64>,
     pub(crate) warnings: Vec<String>,
 }
 
 impl<'a> Edges<'a> {
-    /// Counts on `server_cpus`, which must be the contestant's alone: a tracepoint counts whoever runs there.
+    /// Counts on `server_cpus`, which must be the contestant's alone: a tracepoint counts whoever runs there. `quiet`
+    /// unless somebody asks the contestant at the edges, too.
     pub(crate) fn of(
         group: u32,
         server_cpus: &[usize],
         generator_cpus: &[usize],
+        quiet: bool,
         progress: &'a mut (dyn FnMut(Event) + Send),
     ) -> Self {
         let shared = server_cpus.iter().any(|cpu| generator_cpus.contains(cpu));
@@ -90,6 +98,7 @@ impl<'a> Edges<'a> {
         Self {
             group,
             server_cpus,
+            quiet,
             counters,
             opening: None,
             closing: None,
@@ -102,20 +111,20 @@ impl<'a> Edges<'a> {
     fn open(&mut self) {
         let (probe_ns, khz) = (self.probe(), self.khz());
         let tree = self.snapshot(Memory::Skip);
-        let cpus = figure("CPU times", CpuTimes::read());
-        self.opening = Some(Edge { tree, cpus, probe_ns, khz });
+        let (cpus, own_cpu_ns) = (figure("CPU times", CpuTimes::read()), own_cpu_ns());
+        self.opening = Some(Edge { tree, cpus, own_cpu_ns, probe_ns, khz });
         self.with_counters(Counters::enable);
     }
 
     fn close(&mut self) {
         self.with_counters(Counters::disable);
-        let cpus = figure("CPU times", CpuTimes::read());
+        let (cpus, own_cpu_ns) = (figure("CPU times", CpuTimes::read()), own_cpu_ns());
         // Before the tree: looking into /proc/PID adds to the slab.
         self.kernel = Some(figure("kernel memory", KernelMemory::read()));
         self.tcp = Some(figure("TCP counters", TcpCounters::read()));
         let (probe_ns, khz) = (self.probe(), self.khz());
         let tree = self.snapshot(Memory::Weigh);
-        self.closing = Some(Edge { tree, cpus, probe_ns, khz });
+        self.closing = Some(Edge { tree, cpus, own_cpu_ns, probe_ns, khz });
     }
 
     fn snapshot(&self, memory: Memory) -> Figure<Snapshot> {
@@ -123,9 +132,10 @@ impl<'a> Edges<'a> {
         figure("CPU time, context switches and memory of the contestant", read)
     }
 
-    /// The contestant is idle at the edges, so that the probe finds its CPU free.
-    fn probe(&self) -> Figure<f64> {
-        figure("speed of the server's CPU", probe::round_trip_ns(&self.server_cpus))
+    /// The contestant is idle at quiet edges, so that the probe finds its CPU free; with others it would measure those.
+    fn probe(&self) -> Option<Figure<f64>> {
+        let probe = || figure("speed of the server's CPU", probe::round_trip_ns(&self.server_cpus));
+        self.quiet.then(probe)
     }
 
     /// Right after the probe, which has kept these CPUs awake.
@@ -157,8 +167,11 @@ impl<'a> Edges<'a> {
             .and_then(|counters| missing.take(figure("system calls", counters.read())));
         seen.kernel = missing.difference(self.kernel, &before.kernel, KernelMemory::minus);
         seen.tcp = missing.difference(self.tcp, &before.tcp, TcpCounters::minus);
-        let probes = missing.take(opening.probe_ns).zip(missing.take(closing.probe_ns));
+        let mut probe = |edge: Option<Figure<f64>>| edge.and_then(|figure| missing.take(figure));
+        let probes = probe(opening.probe_ns).zip(probe(closing.probe_ns));
         seen.probe_ns = probes.map(|(then, now)| f64::midpoint(then, now));
+        let own = missing.take(opening.own_cpu_ns).zip(missing.take(closing.own_cpu_ns));
+        seen.own_cpu_ns = own.map(|(then, now)| now.saturating_sub(then));
         seen.server_cpu_khz =
             opening.khz.zip(closing.khz).map(|(then, now)| u64::midpoint(then, now));
         let times = missing.take(opening.cpus).zip(missing.take(closing.cpus));
@@ -216,6 +229,10 @@ impl Warnings {
             }
         }
     }
+}
+
+fn own_cpu_ns() -> Figure<u64> {
+    figure("CPU time of the harness", Tree::of_pids(vec![std::process::id()]).cpu_ns())
 }
 
 fn figure<T>(what: &str, read: io::Result<T>) -> Figure<T> {

@@ -157,7 +157,8 @@ fn measure_server(
     let beside = trial.beside.take();
     let beside = beside
         .map(|record| Neighbours::begin(record, planned.experiment.beside.as_ref(), setup, &load));
-    let mut edges = Edges::of(group, &setup.cpus.server, &setup.cpus.generator, progress);
+    let quiet = beside.is_none();
+    let mut edges = Edges::of(group, &setup.cpus.server, &setup.cpus.generator, quiet, progress);
     let mut stall = Stall::of(OPENING_PATIENCE, stop.clone());
     let mut faults = Faults::of(planned, model, &contestant);
     let mut observer = |event| {

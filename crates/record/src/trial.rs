@@ -649,11 +649,12 @@ pub struct MachineNoise {
     /// Share of the trial's CPUs that the hypervisor took, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steal_share: Option<f64>,
-    /// Share of the trial's CPUs used by neither contestant nor generator, 0 to 1.
+    /// Share of the trial's CPUs used by neither contestant nor harness, whose threads are the generator, other clients and
+    /// witnesses; 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_cpu_share: Option<f64>,
     /// What a probe of short system calls took on the server's CPU beside the window, over what it took when the run
-    /// began: more than 1 is a slower CPU, for whatever reason.
+    /// began: more than 1 is a slower CPU, for whatever reason. Absent where other clients ask beside the window, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_ratio: Option<f64>,
     /// The same over the median of up to 21 trials before this one in the same sitting: far from 1 is noise of the moment.
