@@ -149,10 +149,11 @@ fn windows_grow_with_the_kernels_turns_unless_a_duration_is_given() {
     let plan = applied("quick", &Overrides::default());
     let (sweep, idle) = (&plan.experiments[0], &plan.experiments[1]);
     let registry = Registry::embedded();
-    let [threads, tasks] =
-        ["thread-per-connection", "tokio-tasks"].map(|name| registry.get(name).unwrap());
+    let [threads, pool, tasks] = ["thread-per-connection", "thread-pool", "tokio-tasks"]
+        .map(|name| registry.get(name).unwrap());
     assert_eq!(sweep.window(threads, 100), Duration::from_secs(1));
     assert_eq!(sweep.window(threads, 10_000), Duration::from_secs(30));
+    assert_eq!(sweep.window(pool, 10_000), Duration::from_secs(1), "128 have turns, the rest wait");
     assert_eq!(sweep.window(tasks, 10_000), Duration::from_secs(1), "a loop goes round");
     assert_eq!(idle.window(threads, 10_000), Duration::from_secs(1), "only 100 are active");
     let exact = applied(

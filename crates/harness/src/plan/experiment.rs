@@ -241,7 +241,10 @@ impl Experiment {
         if self.exact_times || model.event_driven {
             return asked;
         }
-        asked.max(Duration::from_micros(self.active.of(connections).saturating_mul(us_per_active)))
+        // Of a pool's connections those that wait have no turn.
+        let served = model.serves_at_most(self.workers).unwrap_or(u64::MAX);
+        let turns = self.active.of(connections).min(served);
+        asked.max(Duration::from_micros(turns.saturating_mul(us_per_active)))
     }
 
     /// What is done to the contestant in the middle of the window.
