@@ -93,7 +93,7 @@ Examples:
 Profiles:
   smoke      does everything run? A minute's look, once each
   quick      every model at 100 busy connections six times, with 10,000 mostly idle ones once
-  standard   every experiment, an hour and a half: 15 repeats at 100 busy connections over HTTP, with
+  standard   every experiment, two hours: 15 repeats at 100 busy connections over HTTP, with
              10,000 mostly idle ones and of the calibration, which find 5 % of CPU per request nine
              times of ten; 7 or fewer elsewhere; each table says how small an effect it can see
   full       all of standard, ten thousand busy connections, a million idle ones, echo everywhere
