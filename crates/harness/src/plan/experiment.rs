@@ -242,7 +242,8 @@ impl Experiment {
             return asked;
         }
         // Of a pool's connections those that wait have no turn.
-        let served = model.serves_at_most(self.workers).unwrap_or(u64::MAX);
+        let workers = self.workers.or_else(|| model.workers_on(1));
+        let served = model.serves_at_most(workers).unwrap_or(u64::MAX);
         let turns = self.active.of(connections).min(served);
         asked.max(Duration::from_micros(turns.saturating_mul(us_per_active)))
     }
