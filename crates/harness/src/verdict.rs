@@ -63,9 +63,12 @@ fn judge(course: &Course, model: &Model, trial: &Trial) -> (Outcome, Option<Stri
     if !complaints.is_empty() {
         return (Outcome::Inconsistent, Some(complaints.join("; ")));
     }
-    // With few active connections among many, none of them may be among those that a pool serves.
-    let missed_all = outcome.active < outcome.connections && starved_as_declared(model, trial);
-    if outcome.requests == 0 && !missed_all {
+    // Idle connections and other clients may hold all places that a pool has.
+    let others = outcome.active < outcome.connections || trial.beside.is_some();
+    if outcome.requests == 0 && others && starved_as_declared(model, trial) {
+        return (Outcome::Starved, Some(starved(outcome, model, trial)));
+    }
+    if outcome.requests == 0 {
         let detail = format!(
             "it announced itself, took {} connections and answered no request{}{}",
             outcome.established,
@@ -113,17 +116,20 @@ fn not_measured(error: &load::Error, stopped: &Stopped) -> (Outcome, Option<Stri
 fn starved(outcome: &load::Outcome, model: &Model, trial: &Trial) -> String {
     let served = format!("served {} of {} connections", outcome.served, outcome.active);
     match model.serves_at_most(trial.settings.workers) {
-        Some(most) if trial.connections > most => {
+        Some(most) if starved_as_declared(model, trial) => {
             format!("{served}: as declared, it serves {most} at a time")
         }
         _ => format!("{served}{}", listed(trial)),
     }
 }
 
-/// Whether a starved trial is what the registry says of the model, and so no failure.
+/// Whether a starved trial is what the registry says of the model, and so no failure: with those beside there were more
+/// connections than it serves.
 #[must_use]
 pub(crate) fn starved_as_declared(model: &Model, trial: &Trial) -> bool {
-    model.serves_at_most(trial.settings.workers).is_some_and(|most| trial.connections > most)
+    let beside = trial.beside.as_ref().map_or(0, |beside| beside.connections);
+    let asked = trial.connections.saturating_add(beside);
+    model.serves_at_most(trial.settings.workers).is_some_and(|most| asked > most)
 }
 
 fn listed(trial: &Trial) -> String {
@@ -176,5 +182,30 @@ fn warn(course: &Course, trial: &mut Trial) {
             number(trial.tcp.listen_overflows),
             number(trial.tcp.listen_drops)
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::trial::Beside;
+
+    use super::*;
+    use crate::registry::Registry;
+
+    #[test]
+    fn whoever_is_beside_takes_places_of_a_pool() {
+        let registry = Registry::embedded();
+        let beside = |connections| Some(Beside { connections, ..Beside::default() });
+        let starved = |model: &str, connections, beside| {
+            let model = registry.get(model).unwrap();
+            let mut trial = Trial { connections, beside, ..Trial::default() };
+            trial.settings.workers = model.workers_on(1);
+            starved_as_declared(model, &trial)
+        };
+        assert!(starved("sequential", 1, beside(1)));
+        assert!(!starved("sequential", 1, None));
+        assert!(starved("thread-pool", 10, beside(2_000)));
+        assert!(!starved("thread-pool", 10, beside(118)));
+        assert!(!starved("thread-per-connection", 10, beside(2_000)), "it serves whoever comes");
     }
 }
