@@ -340,7 +340,7 @@ fn the_data_of_the_page_hold_every_cell_with_each_of_its_values() {
         }
         assert_eq!(values, told.len());
         let handed_out = rate["median"].as_f64().unwrap();
-        assert!((handed_out / median(&told).unwrap() - 1.0).abs() < 1e-8, "{handed_out}");
+        assert!((handed_out / median(&told).unwrap() - 1.0).abs() < 1e-5, "{handed_out}");
     }
 }
 
@@ -349,7 +349,7 @@ fn a_source_is_highlighted_whole_and_told_once() {
     let page = html::own(&report::render(&[run(), run()], None).unwrap());
     let first = part(&page, "id=\"source.mio-loop\"", "</details>");
     assert!(
-        first.contains("<i class=\"k\">fn</i> serve() -&#62; <i class=\"t\">Vec</i>&#60;u8&#62;"),
+        first.contains("<i class=k>fn</i> serve() -&#62; <i class=t>Vec</i>&#60;u8&#62;"),
         "{first}"
     );
     let source = &machine().contestants[3].server_source;
