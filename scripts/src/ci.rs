@@ -125,6 +125,27 @@ fn smoke(shell: &Shell) -> anyhow::Result<Counts> {
     Ok(Counts::default())
 }
 
+fn every_contestant_served(shell: &Shell, results: &Path) -> anyhow::Result<()> {
+    let is_run = |path: &PathBuf| path.join("trials.jsonl").exists();
+    let run =
+        shell.read_dir(results)?.into_iter().find(is_run).context("the run left no records")?;
+    let run = Run::read(&run)?;
+    ensure!(!run.trials.is_empty(), "the run recorded no trial");
+    for trial in &run.trials {
+        // A pool is smaller than the connections by intent, and the exit status has told whether it was that.
+        let fine = matches!(trial.outcome, Outcome::Ok | Outcome::Starved);
+        let detail = trial.outcome_detail.as_deref().unwrap_or("no detail was recorded");
+        ensure!(
+            fine,
+            "{} at {} connections: {:?}: {detail}",
+            trial.model,
+            trial.connections,
+            trial.outcome
+        );
+    }
+    Ok(())
+}
+
 /// Built apart and hardly optimised, which changes how fast contestants are, not whether they serve.
 fn smoke_cargo(shell: &Shell) -> Cmd<'_> {
     released(shell, "target/smoke").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
@@ -147,27 +168,6 @@ fn loom(shell: &Shell) -> anyhow::Result<Counts> {
     ensure!(succeeded, "{counts}");
     ensure!(counts.passed > 0, "no test ran; look for `cfg(loom)` in handmade-async's tests");
     Ok(counts)
-}
-
-fn every_contestant_served(shell: &Shell, results: &Path) -> anyhow::Result<()> {
-    let is_run = |path: &PathBuf| path.join("trials.jsonl").exists();
-    let run =
-        shell.read_dir(results)?.into_iter().find(is_run).context("the run left no records")?;
-    let run = Run::read(&run)?;
-    ensure!(!run.trials.is_empty(), "the run recorded no trial");
-    for trial in &run.trials {
-        // A pool is smaller than the connections by intent, and the exit status has told whether it was that.
-        let fine = matches!(trial.outcome, Outcome::Ok | Outcome::Starved);
-        let detail = trial.outcome_detail.as_deref().unwrap_or("no detail was recorded");
-        ensure!(
-            fine,
-            "{} at {} connections: {:?}: {detail}",
-            trial.model,
-            trial.connections,
-            trial.outcome
-        );
-    }
-    Ok(())
 }
 
 /// Ignored in the step `test`, for the sake of people without a browser.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-/// Beyond so many figures with an address a page would be a third heavier by them.
+/// Beyond so many figures their addresses, some sixty bytes each, weigh too much.
 const FIGURES_MAX: usize = 10_000;
 /// What a figure with an address begins with.
 const FIGURE: &str = "<td id=\"";

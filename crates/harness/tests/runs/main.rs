@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use common::Suite;
 use harness::exit::Exit;
-use harness::plan::{Beside, Rate};
+use harness::plan::{Beside, Experiment, Rate};
 use harness::run::{What, run};
 use harness::workspace;
 use nix::sys::signal::{Signal, kill};
@@ -329,10 +329,13 @@ fn those_who_ask_beside_a_trial_are_counted_apart() {
     let suite = Suite::of(&["behaves"]);
     let mut plan = suite.plan(CONNECTIONS);
     let path = "/bytes/1000".to_owned();
+    let alone = Experiment { variant: "alone".into(), ..plan.experiments[0].clone() };
     plan.experiments[0].beside =
         Some(Beside { path, connections: 3, rate: Some(100.0), slow: None });
+    plan.experiments.push(alone);
     let (exit, run) = suite.run(plan);
-    let trial = &run.trials[0];
+    let of = |variant: &str| run.trials.iter().find(|trial| trial.variant == variant).unwrap();
+    let trial = of("default");
     assert_eq!((exit, trial.outcome), (Exit::Done, Outcome::Ok), "{trial:?}");
     let beside = trial.beside.as_ref().unwrap();
     assert_eq!((beside.connections, beside.connections_served), (3, Some(3)), "{beside:?}");
@@ -340,6 +343,8 @@ fn those_who_ask_beside_a_trial_are_counted_apart() {
     assert!(record::stats::float(asked) <= rate * beside.duration_s.unwrap() + 3.0, "{beside:?}");
     assert_eq!(trial.server.cpu_ns_per_request, None, "whose it was cannot be told");
     assert!(trial.warnings.iter().any(|warning| warning.contains("cannot be told apart")));
+    assert_eq!(trial.machine.probe_ratio, None, "it would tell of their work, not of the CPU");
+    assert!(of("alone").machine.probe_ratio.is_some());
 }
 
 #[test]
