@@ -95,7 +95,8 @@ fn start(stream: TcpStream, mut options: ServeOptions) {
     if ["wait", "block", "slow-heads"].iter().any(|one| fault(one)) {
         converse();
     } else {
-        drop(thread::spawn(converse));
+        // A thread may be refused as a fork may, and only the fork is what is wrong here.
+        drop(thread::Builder::new().spawn(converse));
     }
 }
 
