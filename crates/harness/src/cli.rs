@@ -89,6 +89,7 @@ Examples:
   c10k run --profile standard --seed 42           the run to quote
   c10k run --experiments claims                   what others claim, put to the test
   c10k run --resume                               go on with the newest unfinished run
+  c10k run --profile full --resume                the same, provided that it is a full one
 
 Profiles:
   smoke      does everything run? A minute's look, once each
@@ -107,7 +108,7 @@ Exit status:
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// How thorough: smoke, quick, standard or full [default: quick]
+    /// How thorough: smoke, quick, standard or full; with --resume, what the run must be [default: quick]
     #[arg(long, value_name = "NAME", conflicts_with = "plan")]
     pub(crate) profile: Option<String>,
     /// A plan of your own, in the form of the `plan.toml` in any run's folder
@@ -172,8 +173,7 @@ const SEED_MAX: u64 = i64::MAX.unsigned_abs();
 const CONNECTIONS_MAX: u64 = 1_000_000_000;
 
 /// A resumed run has its plan.
-const PLAN_OPTIONS: [&str; 10] = [
-    "profile",
+const PLAN_OPTIONS: [&str; 9] = [
     "plan",
     "models",
     "experiments",

@@ -57,15 +57,23 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
 }
 
 fn measure(args: &RunArgs, registry: Registry) -> anyhow::Result<Exit> {
-    let what = match &args.resume {
-        Some(folder) => run::What::Resume(folder.clone()),
-        None => run::What::Plan(args.overrides().apply(args.base_plan()?, &registry)?),
+    let plan = match args.resume {
+        Some(_) => None,
+        None => Some(args.overrides().apply(args.base_plan()?, &registry)?),
     };
     interrupt::catch()?;
     let mut context = Context::of_this_binary(registry)?;
     if let Some(out) = &args.out {
         context.put_into(out);
     }
+    let folder = args.resume.clone().flatten();
+    let what = match (plan, &args.profile) {
+        (Some(plan), _) => run::What::Plan(plan),
+        (None, None) => run::What::Resume(folder),
+        (None, Some(profile)) => {
+            run::What::Resume(Some(run::resumed_of(&context, folder.as_ref(), profile)?))
+        }
+    };
     context.build = !args.no_build;
     context.verify = !args.no_verify;
     context.retries = args.retries;

@@ -12,6 +12,7 @@ use record::run::{Run, RunWriter, Timestamp, run_name};
 use record::trial::{Outcome, Trial};
 use record::{Conformance, Conforms, Flag, Key};
 
+pub use self::resuming::resumed_of;
 use self::resuming::{resume, resumed};
 use crate::attempts::Attempts;
 use crate::calibration::Calibration;

@@ -31,6 +31,7 @@ fn wrong_arguments_are_refused_with_status_2_and_the_values_there_are() {
         (vec!["run", "--plan", "/no/such/plan.toml"], "/no/such/plan.toml"),
         (vec!["run", "--plan", "p.toml", "--profile", "quick"], "--profile"),
         (vec!["run", "--resume", "--models", "mio-loop"], "--resume"),
+        (vec!["run", "--resume", RUN, "--profile", "full"], "of the profile `quick`"),
         (vec!["verify", "--interop", "--cases", "panic"], "--cases"),
         (vec!["serve", "nosuch"], "mio-loop"),
         (vec!["report"], "RUN"),

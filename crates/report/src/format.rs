@@ -100,7 +100,7 @@ pub(crate) fn slug(name: &str) -> String {
 pub(crate) fn spread_kind(spread: &Spread) -> String {
     match (spread.repeats, spread.coverage) {
         (1, _) => "1 trial, spread unknown".into(),
-        (repeats, None) => format!("median and range of {}", plural(repeats, "trial")),
+        (repeats, None) => format!("range of {}", plural(repeats, "trial")),
         (repeats, Some(coverage)) => format!(
             "median of {} and its {} % interval",
             plural(repeats, "trial"),

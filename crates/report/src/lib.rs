@@ -4,7 +4,6 @@
 //! No figure is typed by hand: whatever the page says was computed from the trials here.
 
 mod across;
-mod anchors;
 mod answer;
 mod axis;
 mod baseline;
@@ -34,6 +33,7 @@ mod part;
 mod percentiles;
 mod price;
 mod ranking;
+mod slim;
 mod sources;
 mod stability;
 mod tables;
@@ -65,7 +65,7 @@ pub fn render(runs: &[Run], baseline: Option<&Run>) -> Result<String> {
 pub fn render_with(runs: &[Run], baseline: Option<&Run>, extras: &Extras) -> Result<String> {
     ensure!(!runs.is_empty(), "no run to report; name a folder under `results/`");
     let page = page::Page::new(runs, baseline, extras, packed::plotly()?).render();
-    page.map(anchors::thinned_out).context("failed to fill in the page's template")
+    page.map(slim::slimmed).context("failed to fill in the page's template")
 }
 
 /// Writes the page for these runs to `out`, whole or not at all.

@@ -8,7 +8,7 @@ function sortKey(row, column) {
       if (column > at || cell.colSpan > 1 || cell.querySelector("s")) return null;
       if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
       // The spread stands behind the figure, in an element of its own.
-      const text = (cell.querySelector("small") ? cell.firstChild : cell).textContent.trim();
+      const text = (cell.querySelector("small, p") ? cell.firstChild : cell).textContent.trim();
       const number = Number(text.replace(/[\s<≥]/g, ""));
       return text === "–" || text === "" ? null : Number.isNaN(number) ? text : number;
     }

@@ -95,7 +95,7 @@ const EXPECTED: [Expected; 35] = [
 
 /// The number that a cell shows, to three digits; of what is too small for anybody, the bound.
 fn shown(cell: &str) -> f64 {
-    let figure = cell.split("<small").next().unwrap_or_default();
+    let figure = cell.split("<small").flat_map(|part| part.split("<p>")).next().unwrap_or_default();
     let digits: String = text(figure).chars().filter(|c| !c.is_whitespace()).collect();
     digits.trim_start_matches('<').parse().unwrap_or_else(|_| panic!("a number: {cell}"))
 }

@@ -1,6 +1,6 @@
 //! Going on with a run that was interrupted, by its own plan.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use record::run::{Run, RunWriter, newest_unfinished};
@@ -18,8 +18,37 @@ pub(super) fn resumed(context: &Context, folder: Option<&PathBuf>) -> anyhow::Re
     }
     newest_unfinished(&context.results)?.ok_or_else(|| {
         let where_to = pages::shown(&context.results);
-        UsageError::new(format!("no unfinished run in `{where_to}`; name its folder")).into()
+        let what = format!(
+            "no unfinished run in `{where_to}`; name its folder, or begin one without --resume"
+        );
+        UsageError::new(what).into()
     })
+}
+
+/// The same, provided that it is of this profile.
+///
+/// # Errors
+/// Where there is no such run, it cannot be read, or it is of another profile.
+pub fn resumed_of(
+    context: &Context,
+    folder: Option<&PathBuf>,
+    profile: &str,
+) -> anyhow::Result<PathBuf> {
+    let folder = resumed(context, folder)?;
+    let own = plan_of(&Run::read(&folder)?, &folder)?.profile;
+    if own == profile {
+        return Ok(folder);
+    }
+    let shown = pages::shown(&folder);
+    Err(UsageError::new(format!(
+        "`{shown}` is of the profile `{own}`; name the folder of another run, or leave --profile out"
+    ))
+    .into())
+}
+
+fn plan_of(run: &Run, folder: &Path) -> anyhow::Result<Plan> {
+    Plan::parse(&run.plan)
+        .with_context(|| format!("failed to read the plan of `{}`", pages::shown(folder)))
 }
 
 /// Opens it again, with its plan and what it holds.
@@ -38,7 +67,6 @@ pub(super) fn resume(
             "c10k: the sources are of another revision than when this run began; a new run would be cleaner"
         );
     }
-    let plan = Plan::parse(&run.plan)
-        .with_context(|| format!("failed to read the plan of `{}`", folder.display()))?;
+    let plan = plan_of(&run, &folder)?;
     Ok((writer, plan, run))
 }

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use common::Suite;
 use harness::exit::Exit;
 use harness::plan::{Beside, Experiment, Rate};
-use harness::run::{What, run};
+use harness::run::{What, resumed_of, run};
 use harness::workspace;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -104,7 +104,10 @@ fn a_resumed_run_measures_what_is_owed_and_nothing_twice() {
     std::fs::write(&trials, &text[..whole + 40]).unwrap();
     std::fs::remove_file(first.dir.join("finished")).unwrap();
 
-    assert_eq!(run(&suite.context(), What::Resume(None)).unwrap(), Exit::Done);
+    let context = suite.context();
+    assert_eq!(resumed_of(&context, None, &plan.profile).unwrap(), first.dir);
+    assert!(resumed_of(&context, None, "another").is_err(), "it is of the profile it is of");
+    assert_eq!(run(&context, What::Resume(None)).unwrap(), Exit::Done);
     let whole = suite.recorded();
     assert_eq!(measured(&whole), planned(&plan));
     assert_eq!(whole.trials.len(), 4);

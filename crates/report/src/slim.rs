@@ -1,18 +1,25 @@
-//! Addresses of figures: in a page of thousands only those that something on it links to; its script finds the others by
-//! their row and their column.
+//! What a page of thousands of figures does without: the addresses of figures that nothing on it links to, which its
+//! script finds by row and column, and the end tags of cells and rows, which HTML lets one leave out.
 
 use std::collections::HashSet;
 
-/// Beyond so many figures their addresses, some sixty bytes each, weigh too much.
+/// Up to so many figures a page is left as it is.
 const FIGURES_MAX: usize = 10_000;
 /// What a figure with an address begins with.
 const FIGURE: &str = "<td id=\"";
+/// A parser supplies them, since what follows in a table cannot be within: the standard calls them optional.
+const END_TAGS: [&str; 3] = ["</td>", "</th>", "</tr>"];
 
-/// The page, without the addresses that nothing needs where there are too many.
-pub(crate) fn thinned_out(page: String) -> String {
+/// The page; where it has too many figures, without what nobody misses.
+pub(crate) fn slimmed(page: String) -> String {
     if page.matches(FIGURE).count() <= FIGURES_MAX {
         return page;
     }
+    let thin = without_idle_addresses(&page);
+    END_TAGS.iter().fold(thin, |page, tag| page.replace(tag, ""))
+}
+
+fn without_idle_addresses(page: &str) -> String {
     let links = page.split("href=\"#").skip(1).filter_map(|link| link.split_once('"'));
     let linked: HashSet<&str> = links.map(|(id, _)| id).collect();
     let mut thin = String::with_capacity(page.len());
@@ -37,11 +44,12 @@ mod tests {
         let figures = |count| (0..count).map(figure).collect::<Vec<_>>().concat();
         let page =
             |count| format!("<a href=\"#v.7\">seven</a><tr id=\"v\">{}</tr>", figures(count));
-        assert_eq!(thinned_out(page(FIGURES_MAX)), page(FIGURES_MAX));
-        let thin = thinned_out(page(FIGURES_MAX + 1));
+        assert_eq!(slimmed(page(FIGURES_MAX)), page(FIGURES_MAX));
+        let thin = slimmed(page(FIGURES_MAX + 1));
         let ids: Vec<&str> =
             thin.split(" id=\"").skip(1).map(|part| part.split('"').next().unwrap()).collect();
         assert_eq!(ids, ["v", "v.7"]);
-        assert_eq!(thin.matches("<td class=\"n\">1</td>").count(), FIGURES_MAX);
+        assert_eq!(thin.matches("<td class=\"n\">1").count(), FIGURES_MAX);
+        assert!(END_TAGS.iter().all(|tag| !thin.contains(tag)), "they are optional");
     }
 }
