@@ -92,7 +92,7 @@ pub(crate) fn ground(run: &Run, groups: &[Group<'_>]) -> String {
 fn service(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
     // Noise taints times, not who was served.
     let served_all =
-        |cell: &&Cell| !cell.behind.is_empty() && cell.ended(Outcome::Ok) == cell.attempts.len();
+        |cell: &&Cell| !cell.behind.is_empty() && cell.ended(Outcome::Ok) == cell.finals.len();
     let whole: Vec<&Cell> = cells.iter().copied().filter(served_all).collect();
     let starved: Vec<&Cell> =
         cells.iter().copied().filter(|cell| cell.ended(Outcome::Starved) > 0).collect();

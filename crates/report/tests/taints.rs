@@ -209,3 +209,18 @@ fn one_death_takes_a_cell_out_of_the_ranking_and_one_broken_account_only_its_tri
         assert!(text(row).contains("1 of 7"), "{outcome:?}: {}", text(row));
     }
 }
+
+#[test]
+fn who_was_measured_again_because_of_noise_is_still_one_that_served_all() {
+    let mut trials: Vec<Trial> = MODELS[3..5]
+        .iter()
+        .flat_map(|model| (1..=3).map(|repeat| trial("sweep", "http", 100, 100, model, repeat)))
+        .collect();
+    let mut again = trials[0].clone();
+    again.attempt = 2;
+    trials[0].flags.push(Flag::Noisy);
+    trials.push(again);
+    let page = page(run_of(trials));
+    let answer = text(part(&page, "<section id=\"answer\"", "</section>"));
+    assert!(answer.contains("All 2 models served all of the 100 connections"), "{answer}");
+}

@@ -88,8 +88,11 @@ pub(crate) fn cell<'page>(page: &'page str, id: &str) -> &'page str {
 /// An attribute of the first tag of a fragment.
 pub(crate) fn attribute<'page>(fragment: &'page str, name: &str) -> Option<&'page str> {
     let tag = &fragment[..fragment.find('>')?];
-    let (_, value) = tag.split_once(&format!(" {name}=\""))?;
-    value.split_once('"').map(|(value, _)| value)
+    let (_, value) = tag.split_once(&format!(" {name}="))?;
+    match value.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').map(|(value, _)| value),
+        None => value.split(' ').next(),
+    }
 }
 
 /// The ids of a page, sorted; none may stand twice.
