@@ -250,7 +250,7 @@ fn rate(group: &Group<'_>, connections: u64) -> Option<Vec<Piece>> {
         pieces.push(link(RATE.with_unit(*rate), format!("v.{}.{}", cell.id, RATE.id)));
     }
     pieces.push(plain(
-        ": these are the least that the servers can do, so nobody's rate or latency is ranked here; compare CPU per request.",
+        ": these are the least that the servers can do, so nobody leads in rate or latency here; compare CPU per request.",
     ));
     Some(pieces)
 }

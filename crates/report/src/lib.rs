@@ -37,6 +37,7 @@ mod slim;
 mod sources;
 mod stability;
 mod tables;
+mod trust;
 mod twins;
 mod verdict;
 mod walls;

@@ -35,8 +35,8 @@ pub(crate) struct Price {
     pub(crate) slopes: [Slope; 2],
     /// CPU per request, and its interval.
     pub(crate) cpu: Option<(Piece, String)>,
-    /// The most connections that it held: by the wall.
-    pub(crate) held: Option<Piece>,
+    /// The most connections that it held, and what stopped the next: by the wall.
+    pub(crate) held: Option<(Piece, String)>,
 }
 
 /// What the carriers cost; `None` where none was weighed.
@@ -70,8 +70,19 @@ fn cpu(group: &Group<'_>, connections: u64, model: &str) -> Option<(Piece, Strin
     Some((cited, figure::range(&CPU, &spread)))
 }
 
-fn held(group: &Group<'_>, model: &str, machine: &Machine, prefix: &str) -> Option<Piece> {
+fn held(
+    group: &Group<'_>,
+    model: &str,
+    machine: &Machine,
+    prefix: &str,
+) -> Option<(Piece, String)> {
     let mut rows = walls::walls(group, machine, prefix).rows.into_iter();
     let row = rows.find(|row| row.label.model == model)?;
-    Some(if row.href.is_empty() { plain(row.held) } else { link(row.held, row.id) })
+    let stopped = row.stopped.map(|stop| match (stop.set_by, stop.limit.as_str()) {
+        ("", _) => String::new(),
+        (by, "") => format!("then stopped by the {by}"),
+        (by, limit) => format!("then {limit}, set by the {by}"),
+    });
+    let held = if row.href.is_empty() { plain(row.held) } else { link(row.held, row.id) };
+    Some((held, stopped.unwrap_or_default()))
 }

@@ -6,6 +6,7 @@ use crate::cells::{Cell, Group, Kind};
 use crate::figure::{Figure, figure};
 use crate::highlight::{Token, tokens};
 use crate::metric::{CPU, MEMORY, Metric, P99, RATE, SWITCHES, SYSCALLS};
+use crate::trust::{Trust, trust};
 use crate::verdict::{Ending, Label, ending, label, source_id};
 use crate::{format, tables};
 
@@ -20,6 +21,7 @@ pub(crate) struct Source<'run> {
     pub(crate) facts: Vec<String>,
     /// What it cannot do by its nature.
     pub(crate) limits: &'run [String],
+    pub(crate) trust: Trust,
     pub(crate) columns: Vec<&'static Metric>,
     pub(crate) loads: Vec<Load>,
     /// The page itself; nothing where it is told already, or was not recorded.
@@ -82,6 +84,7 @@ pub(crate) fn sources<'run>(
             label: Label { source: String::new(), ..label(name, &run.machine, prefix) },
             facts: facts.into_iter().flatten().collect(),
             limits: &contestant.limits,
+            trust: trust(run, groups, name, prefix),
             columns: BESIDE.to_vec(),
             loads: groups
                 .iter()

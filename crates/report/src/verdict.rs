@@ -195,7 +195,13 @@ fn compare<'rows>(
         let said = match found {
             _ if !settled => continue,
             Some((best, found)) => format!("; against {best} {}", judged(&found, floor)),
-            None => format!("; {} of those ranked", ranking.superlative()),
+            None if ranking.held_back.is_empty() => {
+                format!("; {} of those ranked", ranking.superlative())
+            }
+            // They may well have done better, and nobody leads.
+            None => {
+                format!("; {} of those that the generator did not limit", ranking.superlative())
+            }
         };
         figure.title.push_str(&said);
     }

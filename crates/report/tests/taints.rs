@@ -224,3 +224,16 @@ fn who_was_measured_again_because_of_noise_is_still_one_that_served_all() {
     let answer = text(part(&page, "<section id=\"answer\"", "</section>"));
     assert!(answer.contains("All 2 models served all of the 100 connections"), "{answer}");
 }
+
+#[test]
+fn whether_a_model_can_be_trusted_stands_in_one_place() {
+    let own: Vec<Trial> =
+        run().trials.into_iter().filter(|trial| trial.model == "mio-loop").collect();
+    let bound = own.iter().filter(|trial| trial.flags.contains(&Flag::GeneratorBound)).count();
+    assert!(bound > 0, "the fixture has such trials");
+    let said =
+        text(part(fixed(), "<details class=\"source\" id=\"source.mio-loop\"", "</details>"));
+    assert!(said.contains(&format!("They rest on {} trials in ", own.len())), "{said}");
+    assert!(said.contains(&format!("generator-bound {bound} of {}", own.len())), "{said}");
+    assert!(said.contains("CPU, switches and memory stand"), "with what it means: {said}");
+}

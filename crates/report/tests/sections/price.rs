@@ -1,6 +1,7 @@
 //! What one more connection costs, by what carries it.
 
 use record::Outcome;
+use record::trial::{SetBy, StoppedBy};
 
 use crate::fixture::{MODELS, run_of};
 use crate::html::{page, part, text};
@@ -14,6 +15,7 @@ fn what_a_thread_costs_stands_in_one_row() {
         let mut wall = quiet("wall", connections, &MODELS[1], 1);
         if connections == 10_000 {
             wall.outcome = Outcome::Limit;
+            wall.stopped_by = Some(StoppedBy { set_by: SetBy::Machine, limit: "nofile".into() });
         }
         trials.push(wall);
     }
@@ -26,7 +28,9 @@ fn what_a_thread_costs_stands_in_one_row() {
             .unwrap_or_else(|| panic!("{model}"))
     };
     let thread = text(row("thread-per-connection"));
-    for said in ["one OS thread each", "9.70", "9.20", "1\u{202f}000"] {
+    for said in
+        ["one OS thread each", "9.70", "9.20", "1\u{202f}000 then nofile, set by the machine"]
+    {
         assert!(thread.contains(said), "{said}: {thread}");
     }
     assert!(
