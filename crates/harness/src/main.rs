@@ -57,20 +57,15 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
 }
 
 fn measure(args: &RunArgs, registry: Registry) -> anyhow::Result<Exit> {
-    let plan = match args.resume {
-        Some(_) => None,
-        None => Some(args.overrides().apply(args.base_plan()?, &registry)?),
-    };
     interrupt::catch()?;
     let mut context = Context::of_this_binary(registry)?;
     if let Some(out) = &args.out {
         context.put_into(out);
     }
-    let folder = args.resume.clone().flatten();
-    let what = match (plan, &args.profile) {
-        (Some(plan), _) => run::What::Plan(plan),
-        (None, None) => run::What::Resume(folder),
-        (None, Some(profile)) => {
+    let what = match (&args.resume, &args.profile) {
+        (None, _) => run::What::Plan(args.overrides().apply(args.base_plan()?, &context.registry)?),
+        (Some(folder), None) => run::What::Resume(folder.clone()),
+        (Some(folder), Some(profile)) => {
             run::What::Resume(Some(run::resumed_of(&context, folder.as_ref(), profile)?))
         }
     };
