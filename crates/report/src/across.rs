@@ -9,6 +9,8 @@ use crate::{format, walls, words};
 
 /// A service level that capacity is measured by.
 const CAPACITY_P99_MS: f64 = 10.0;
+/// The experiment that offers rates.
+const RATE: &str = "rate";
 
 /// What stands above a column.
 pub(crate) struct Column {
@@ -41,7 +43,7 @@ pub(crate) static AFTER_LATENCY: [Across; 2] = [
             id: "capacity",
             name: "Capacity",
             unit: "requests/s",
-            meaning: "the highest offered rate with a latency p99 of 10 ms or less",
+            meaning: "the highest offered rate at which and below which latency p99 is 10 ms or less",
         },
         of: capacity,
     },
@@ -56,6 +58,17 @@ pub(crate) static AFTER_MEMORY: [Across; 1] = [Across {
     },
     of: wall,
 }];
+
+/// What the requests of the rate experiment are, where they are not those of the table: ` p99 at half load and ...`.
+pub(crate) fn told(groups: &[Group<'_>], service: &str) -> Option<String> {
+    let mut rates =
+        groups.iter().filter(|group| group.experiment == RATE && group.service == service);
+    let burnt = rates.find_map(Group::burnt)?;
+    Some(format!(
+        " In {} and {} {burnt}, at an offered rate.",
+        AFTER_LATENCY[0].column.name, AFTER_LATENCY[1].column.name
+    ))
+}
 
 impl Across {
     /// A model's figure, under the id of its row; `None` where it was not measured.
@@ -84,7 +97,7 @@ fn cells<'group, 'run>(
 }
 
 fn half_load(groups: &[Group<'_>], row: &Cell<'_>, service: &str) -> Option<Figure> {
-    let (_, cell) = cells(groups, "rate", service, row.model).find(|(variant, _)| {
+    let (_, cell) = cells(groups, RATE, service, row.model).find(|(variant, _)| {
         variant.strip_prefix("rate-").is_some_and(|share| share.starts_with("50%"))
     })?;
     Some(figure(cell, &P99)).filter(|figure| !figure.value.is_empty())
@@ -98,7 +111,7 @@ pub(crate) fn offered(cell: &Cell<'_>) -> Option<f64> {
 
 /// From the lowest offered rate on, the last one before latency first passes the level.
 fn capacity(groups: &[Group<'_>], row: &Cell<'_>, service: &str) -> Option<Figure> {
-    let mut steps: Vec<(f64, f64)> = cells(groups, "rate", service, row.model)
+    let mut steps: Vec<(f64, f64)> = cells(groups, RATE, service, row.model)
         .filter(|(_, cell)| cell.unranked(&P99).is_none())
         .filter_map(|(_, cell)| Some((offered(cell)?, cell.spread(&P99)?.median)))
         .collect();

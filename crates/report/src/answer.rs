@@ -50,7 +50,9 @@ pub(crate) fn answer(group: &Group<'_>, table: &str) -> Option<Answer> {
         Kind::Disturbed => vec![best_of(&P99, "latency p99 of everybody else")],
         Kind::Served => vec![
             best_of(&CPU, "server CPU per request"),
-            best_of(&MEMORY, "memory per connection (the kernel's part aside)"),
+            // Where connections come and go, what is open at the end is chance.
+            best_of(&MEMORY, "memory per connection (the kernel's part aside)")
+                .filter(|_| !group.churns()),
             rate(group, connections),
         ],
     };
@@ -208,6 +210,8 @@ fn best(metric: &'static Metric, what: &str, ranking: &Ranking<'_, '_>) -> Optio
     }
     if let Some(why) = ranking.unsettled() {
         pieces.push(plain(format!("; none is told from the others ({why})")));
+    } else {
+        pieces.extend(uncompared(ranking));
     }
     if !ties.iter().any(|(cell, _)| cell.model == last.model) {
         pieces.push(plain("; at the other end "));
@@ -221,6 +225,19 @@ fn best(metric: &'static Metric, what: &str, ranking: &Ranking<'_, '_>) -> Optio
     }
     pieces.push(plain("."));
     Some(pieces)
+}
+
+/// Who has too few repeats to be told from the first, or from anybody.
+pub(crate) fn uncompared(ranking: &Ranking<'_, '_>) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for (cell, _) in &ranking.ranked {
+        if let Some(why) = ranking.uncompared(cell.model) {
+            pieces.push(plain(if pieces.is_empty() { "; not compared: " } else { ", " }));
+            pieces.push(name(cell));
+            pieces.push(plain(format!(" ({why})")));
+        }
+    }
+    pieces
 }
 
 /// Rates say something about a server only where the generator could have asked for more.

@@ -62,7 +62,7 @@ fn tick(value: f64) -> String {
     }
 }
 
-/// Where labels go so that neighbours stay `gap` apart and inside the range, each as near to its mark as that allows.
+/// Where labels go so that neighbours stay `gap`, their height, apart and none is cut off at the top, each as near to its mark as that allows.
 ///
 /// All in logarithms. Labels keep the order of their marks.
 pub(crate) fn spread_labels(marks: &[f64], range: Range, gap: f64) -> Vec<f64> {
@@ -75,7 +75,7 @@ pub(crate) fn spread_labels(marks: &[f64], range: Range, gap: f64) -> Vec<f64> {
         floor = places[label] + gap;
     }
     // What was pushed out at the top comes back down, pushing its neighbours; half the push is given back to centre a cluster.
-    let mut ceiling = range.high;
+    let mut ceiling = range.high - gap / 2.0;
     for &label in order.iter().rev() {
         let pushed = places[label] - marks[label];
         places[label] = (places[label] - pushed / 2.0).min(ceiling);

@@ -219,6 +219,7 @@ impl<'run> Group<'run> {
             if let Some(depth) = trial.settings.pipeline.filter(|&depth| depth > 1) {
                 words.push(format!("{} requests in flight a connection", format::count(depth)));
             }
+            words.extend(self.burnt());
         }
         if self.variant != "default" && !self.variant.is_empty() {
             words.push(format!("variant {}", self.variant));
@@ -229,7 +230,7 @@ impl<'run> Group<'run> {
     /// The range of offered rates, where they differ: a share of a ceiling is another rate for each model.
     fn pace(&self) -> Option<String> {
         let trials = || self.cells.iter().flat_map(|cell| &cell.attempts);
-        let kind = &trials().next()?.pace.kind;
+        let kind = &trials().find(|trial| trial.pace.rate.is_some())?.pace.kind;
         let (low, high) = trials()
             .filter_map(|trial| trial.pace.rate.filter(|rate| rate.is_finite()))
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), rate| {
@@ -242,6 +243,21 @@ impl<'run> Group<'run> {
                 format::significant(high)
             )
         })
+    }
+
+    /// `each request burns 20 µs`: what the server was made to do besides answering.
+    pub(crate) fn burnt(&self) -> Option<String> {
+        let mut trials = self.cells.iter().flat_map(|cell| &cell.attempts);
+        let ns = trials.find_map(|trial| trial.settings.burn_ns.filter(|&ns| ns > 0))?;
+        Some(format!("each request burns {} µs", format::significant(float(ns) / 1e3)))
+    }
+
+    /// Whether each request comes on a connection of its own.
+    pub(crate) fn churns(&self) -> bool {
+        self.cells
+            .iter()
+            .flat_map(|cell| &cell.attempts)
+            .any(|trial| trial.settings.churn == Some(true))
     }
 
     /// Whether requests were offered at a rate, which then says nothing of the server.
@@ -335,8 +351,11 @@ impl<'run> Cell<'run> {
 
     /// `128 of 10 000`, `all 10 000`; the range of several trials that differ.
     pub(crate) fn served(&self) -> Option<String> {
-        let served = self.spread(&SERVED)?;
-        let of = self.behind.iter().filter_map(|trial| active(trial)).max()?;
+        // Noise taints times, not who was served.
+        let trials = || self.finals.iter().filter(|trial| measured(trial.outcome));
+        let served: Vec<f64> = trials().filter_map(|trial| SERVED.value(trial)).collect();
+        let served = spread(&served)?;
+        let of = trials().filter_map(|trial| active(trial)).max()?;
         let text = if served.low < served.high {
             format!("{} to {}", format::counted(served.low), format::counted(served.high))
         } else {

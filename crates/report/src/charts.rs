@@ -23,7 +23,10 @@ pub(crate) use draw::{plain, script_safe};
 pub(crate) use tail::percentile_chart;
 
 /// What stands above and below the drawing area of a chart.
-const FRAME_PX: usize = 76;
+const FRAME_PX: usize = draw::TOP_PX + draw::BOTTOM_PX;
+/// Height of a row of single marks, and of the figure above the first of them.
+const ROW_PX: usize = 34;
+const FIGURE_PX: usize = 16;
 /// Height of a chart of lines; of more labels than fit, theirs.
 const LINES_HEIGHT_PX: usize = 330;
 const LABEL_HEIGHT_PX: usize = 15;
@@ -91,7 +94,7 @@ fn chart(group: &Group<'_>, metric: &Metric, machine: &Machine) -> Option<Chart>
     )?;
     let single = group.connections.len() == 1;
     let (plot, height_px) = if single {
-        (dots(&series, metric, range), 76 + 34 * series.len())
+        (dots(&series, metric, range), FRAME_PX + FIGURE_PX + ROW_PX * series.len())
     } else {
         let x_axis = connections_axis(group, &series, range);
         (curves(&series, x_axis, range), lines_height_px(series.len()))
@@ -131,8 +134,8 @@ fn heading(metric: &Metric) -> String {
 
 fn style(model: &str, machine: &Machine) -> Style {
     let family = machine.contestant(model).map_or("", |contestant| contestant.family.as_str());
-    let (_, symbol, dash) = family::mark(verdict::place_in_family(model, machine));
-    Style { colour: family::FAMILIES[family::index(family)].light, symbol, dash }
+    let (mark, symbol, dash) = family::mark(verdict::place_in_family(model, machine));
+    Style { colour: family::FAMILIES[family::index(family)].light, mark, symbol, dash }
 }
 
 fn points(group: &Group<'_>, model: &str, metric: &Metric, left_out: &mut usize) -> Vec<Point> {
@@ -185,7 +188,8 @@ fn dots(series: &[Series], metric: &Metric, range: Range) -> Plot {
         plot.add_trace(draw::hovering(trace, &series.label, &series.points));
     }
     let names: Vec<String> = series.iter().rev().map(|series| series.label.clone()).collect();
-    draw::finish(plot, draw::value_axis(range), draw::name_axis(names), 24)
+    let room = (draw::TOP_PX + FIGURE_PX, 24);
+    draw::finish(plot, draw::value_axis(range), draw::name_axis(names), room)
 }
 
 /// Several loads: a line for each model, labelled at the edge, since lines end anywhere and a label there would cover others.
@@ -196,12 +200,12 @@ fn curves(series: &[Series], x_axis: Axis, range: Range) -> Plot {
     let ends: Vec<End> = ends.collect();
     let mut plot = marks(series);
     label_ends(&mut plot, &ends, range, lines_height_px(ends.len()));
-    draw::finish(plot, x_axis, draw::value_axis(range), label_margin_px(&ends))
+    draw::finish(plot, x_axis, draw::value_axis(range), room_px(&ends))
 }
 
 /// Height of a chart whose labels stand below one another.
 fn lines_height_px(labels: usize) -> usize {
-    LINES_HEIGHT_PX.max(FRAME_PX + labels * LABEL_HEIGHT_PX)
+    LINES_HEIGHT_PX.max(FRAME_PX + (labels + 1) * LABEL_HEIGHT_PX)
 }
 
 /// The share of a chart's drawing area that a label is high.
@@ -218,14 +222,12 @@ fn scattered(series: &[Series], x_axis: Axis, across: Range, range: Range) -> Pl
     let letter = LETTER_WIDTH_PX / SCATTER_WIDTH_PX * (across.high - across.low);
     let widths = ends.iter().map(|end| {
         f64::from(u32::try_from(end.text.chars().count()).unwrap_or(u32::MAX)) * letter
-            + 3.0 * letter
+            + 5.0 * letter
     });
     let gap = label_share(MARKS_HEIGHT_PX) * (range.high - range.low);
     let places = axis::place_labels(&logs, &widths.collect::<Vec<_>>(), range, gap);
-    for (end, place) in ends.iter().zip(places) {
-        plot.add_trace(draw::label(end.x, 10f64.powf(place), &end.text, &end.group));
-    }
-    draw::finish(plot, x_axis, draw::value_axis(range), label_margin_px(&ends))
+    label(&mut plot, &ends, places);
+    draw::finish(plot, x_axis, draw::value_axis(range), room_px(&ends))
 }
 
 /// Lines and marks of all models; those that are not ranked stand alone.
@@ -272,6 +274,8 @@ fn connections_axis(group: &Group<'_>, series: &[Series], fallback: Range) -> Ax
 /// Where a model's line ends, and what stands there.
 struct End {
     group: String,
+    /// The model's mark.
+    letter: String,
     text: String,
     x: f64,
     y: f64,
@@ -281,24 +285,31 @@ impl End {
     /// Of a model's last mark.
     fn of(series: &Series) -> Option<Self> {
         let last = series.points.last()?;
-        Some(Self::new(&series.label, last.x, last.spread.median, last.linked))
+        Some(Self::new(&series.label, &series.style, (last.x, last.spread.median), last.linked))
     }
 
-    fn new(label: &str, x: f64, y: f64, ranked: bool) -> Self {
+    fn new(label: &str, style: &Style, (x, y): (f64, f64), ranked: bool) -> Self {
         let text = if ranked { label.to_owned() } else { format!("{label} ○") };
-        Self { group: label.to_owned(), text, x, y }
+        Self { group: label.to_owned(), letter: style.letter(), text, x, y }
     }
 }
 
-fn label_margin_px(ends: &[End]) -> usize {
-    draw::label_margin_px(ends.iter().map(|end| &end.text))
+/// Above a chart of lines or marks, and to the right, where their names are.
+fn room_px(ends: &[End]) -> (usize, usize) {
+    (draw::TOP_PX, draw::label_margin_px(ends.iter().map(|end| &end.text)))
 }
 
 /// The models' names beside the ends of their lines, moved apart where they would cover one another.
 fn label_ends(plot: &mut Plot, ends: &[End], range: Range, height_px: usize) {
     let gap = label_share(height_px) * (range.high - range.low);
     let marks: Vec<f64> = ends.iter().map(|end| end.y.log10()).collect();
-    for (end, place) in ends.iter().zip(axis::spread_labels(&marks, range, gap)) {
-        plot.add_trace(draw::label(end.x, 10f64.powf(place), &end.text, &end.group));
+    label(plot, ends, axis::spread_labels(&marks, range, gap));
+}
+
+/// Each with its model's mark, since it may stand away from the line or the mark that it names.
+fn label(plot: &mut Plot, ends: &[End], places: Vec<f64>) {
+    for (end, place) in ends.iter().zip(places) {
+        let text = format!("{}{}", end.letter, end.text);
+        plot.add_trace(draw::label(end.x, 10f64.powf(place), &text, &end.group));
     }
 }

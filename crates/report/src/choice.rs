@@ -3,9 +3,9 @@
 use record::Run;
 use record::stats::{Line, Spread};
 
-use crate::answer::{Piece, cite, link, name, plain};
+use crate::answer::{Piece, cite, link, name, plain, uncompared};
 use crate::cells::{Cell, Group};
-use crate::metric::{CPU, MEMORY, Metric, P99};
+use crate::metric::{self, CPU, MEMORY, Metric, P99};
 use crate::ranking::Ranking;
 use crate::verdict::sentence_case;
 use crate::{format, growth, tables, words};
@@ -13,11 +13,13 @@ use crate::{format, growth, tables, words};
 /// One need.
 pub(crate) struct Choice {
     pub(crate) need: String,
+    /// Where all figures of that load stand; empty where there are none.
+    pub(crate) href: String,
     /// What decides.
     pub(crate) by: &'static str,
     /// The first, with its figure; empty where it was not measured.
     pub(crate) first: Vec<Piece>,
-    /// Who ties with the first, or why nothing can be said.
+    /// Who ties with the first, or why nobody is first.
     pub(crate) others: Vec<Piece>,
     /// Whether the others tie with the first.
     pub(crate) tied: bool,
@@ -28,51 +30,61 @@ const LITTLE_MEMORY: &str = "Little memory for each connection";
 /// Busy loads that have a row of their own.
 const BUSY_MAX: usize = 3;
 
+/// A group at so many connections.
+type Load<'group, 'run> = (&'group Group<'run>, u64);
+
 /// The table's rows; nothing without a trial.
 pub(crate) fn choices(run: &Run, groups: &[Group<'_>]) -> Vec<Choice> {
     if groups.is_empty() {
         return Vec::new();
     }
-    let busy = find(groups, "sweep");
-    let idle = find(groups, "idle-mass");
+    let find = |experiment, variant| find(groups, experiment, variant);
+    let busy = find("sweep", "default");
     let mut rows: Vec<Choice> = Vec::new();
     for &connections in busy.map(busiest).unwrap_or_default() {
         let need = format!("{}, all busy", tables::connections_in_words(connections));
-        rows.push(choice(need, &CPU, busy.map(|group| (group, connections))));
+        rows.extend(busy.map(|group| choice(need, &CPU, (group, connections))));
     }
-    let at = |group: Option<&'_ Group<'_>>| group.and_then(Group::common_connections);
-    let need = at(idle).map_or_else(
-        || "Many connections, few of them active".into(),
-        |connections| format!("{} open, few active", tables::connections_in_words(connections)),
-    );
-    rows.push(choice(need, &CPU, idle.and_then(|group| Some((group, at(idle)?)))));
-    let blocking = find(groups, "blocking");
-    rows.push(choice(
-        "Handlers that block".into(),
-        &P99,
-        blocking.and_then(|group| Some((group, at(blocking)?))),
-    ));
-    let heavy = idle.or(busy);
-    let weighed = find(groups, "memory").and_then(lightest);
-    rows.push(weighed.unwrap_or_else(|| {
-        let load = heavy.and_then(|group| Some((group, at(heavy)?)));
-        choice(LITTLE_MEMORY.into(), &MEMORY, load)
-    }));
-    rows.push(simplest(run, heavy.and_then(|group| Some((group, at(heavy)?)))));
+    let idle = find("idle-mass", "default").and_then(usual);
+    let fewer = find("idle-mass", "one-active").and_then(usual);
+    rows.extend(idle.into_iter().chain(fewer).map(|load| choice(mostly_idle(load), &CPU, load)));
+    if idle.is_none() {
+        rows.push(unmeasured("Many connections, few of them active", &CPU));
+    }
+    let blocking: Vec<Load> = ["inline", "offload"]
+        .into_iter()
+        .filter_map(|variant| find("blocking", variant).and_then(usual))
+        .collect();
+    if blocking.is_empty() {
+        rows.push(unmeasured("Handlers that block", &P99));
+    }
+    for load in blocking {
+        let by = "Latency p99 of everybody else";
+        rows.push(Choice {
+            by,
+            ..choice(format!("Handlers that block, {}", load.0.variant), &P99, load)
+        });
+    }
+    let heavy = idle.or(busy.and_then(usual));
+    let weighed = find("memory", "default").and_then(lightest);
+    let weighed = weighed.or_else(|| Some(choice(LITTLE_MEMORY.into(), &MEMORY, heavy?)));
+    rows.push(weighed.unwrap_or_else(|| unmeasured(LITTLE_MEMORY, &MEMORY)));
+    rows.extend(heavy.and_then(|load| simplest(run, load)));
     rows
 }
 
-/// The group of an experiment: as it is by default, or offloaded as an expert would have it.
+/// The group of an experiment whose variant begins so.
 fn find<'group, 'run>(
     groups: &'group [Group<'run>],
     experiment: &str,
+    variant: &str,
 ) -> Option<&'group Group<'run>> {
-    let of = |variant: &str| {
-        groups
-            .iter()
-            .find(|group| group.experiment == experiment && group.variant.starts_with(variant))
-    };
-    of("default").or_else(|| of("offload")).or_else(|| of(""))
+    groups.iter().find(|group| group.experiment == experiment && group.variant.starts_with(variant))
+}
+
+/// At the load of its verdict.
+fn usual<'group, 'run>(group: &'group Group<'run>) -> Option<Load<'group, 'run>> {
+    Some((group, group.common_connections()?))
 }
 
 /// The largest counts of a sweep.
@@ -80,29 +92,67 @@ fn busiest<'group>(group: &'group Group<'_>) -> &'group [u64] {
     &group.connections[group.connections.len().saturating_sub(BUSY_MAX)..]
 }
 
-fn choice(need: String, metric: &'static Metric, load: Option<(&Group<'_>, u64)>) -> Choice {
-    let row =
-        |first, others| Choice { need: need.clone(), by: metric.name, first, others, tied: false };
-    let Some((group, connections)) = load else { return row(Vec::new(), Vec::new()) };
-    let Some(ranking) = Ranking::new(metric, group, connections) else {
-        return row(Vec::new(), Vec::new());
-    };
-    if !ranking.held_back.is_empty() {
-        let why = format!(
-            "the generator was the limit for {}, so nobody leads",
-            format::plural(ranking.held_back.len(), "model")
-        );
-        return row(vec![plain("open")], vec![plain(why)]);
-    }
-    let Some((cell, spread)) = ranking.ranked.first() else {
-        return row(vec![plain("nobody")], vec![plain("no cell here is ranked")]);
-    };
-    let verdict = group.common_connections() == Some(connections);
-    let tied = ranking.leaders().len() > 1;
-    Choice { tied, ..row(cited(cell, metric, spread, verdict), others(&ranking, metric, verdict)) }
+/// `10 000 connections open, 100 of them active`.
+fn mostly_idle((group, connections): Load<'_, '_>) -> String {
+    let trials = group.at(connections).flat_map(|cell| &cell.attempts);
+    let active = trials.filter_map(|trial| metric::active(trial)).max();
+    let active = active.map_or_else(|| "few".into(), format::count);
+    format!("{} open, {active} of them active", tables::connections_in_words(connections))
 }
 
-/// The first and its figure, linked to the verdict table or, of a smaller load, to the full one.
+fn unmeasured(need: &str, metric: &Metric) -> Choice {
+    Choice {
+        need: need.into(),
+        href: String::new(),
+        by: metric.name,
+        first: Vec::new(),
+        others: Vec::new(),
+        tied: false,
+    }
+}
+
+fn choice(need: String, metric: &'static Metric, load: Load<'_, '_>) -> Choice {
+    let (group, connections) = load;
+    let Some(ranking) = Ranking::new(metric, group, connections) else {
+        return unmeasured(&need, metric);
+    };
+    let verdict = group.common_connections() == Some(connections);
+    let href = if verdict {
+        format!("v.{}.{connections}", group.id)
+    } else {
+        format!("table.{}", group.id)
+    };
+    let row = |first, others, tied| Choice { need, href, by: metric.name, first, others, tied };
+    let cited = |(cell, spread): &(&Cell<'_>, Spread)| cited(cell, metric, spread, verdict);
+    match ranking.ranked.as_slice() {
+        [] => row(vec![plain("nobody")], vec![plain("no cell here is ranked")], false),
+        [only] => row(cited(only), vec![plain("nothing to compare with")], false),
+        [first, ..] if ranking.settles() => {
+            let tied = ranking.leaders().len() > 1;
+            row(cited(first), ties(&ranking, metric, verdict), tied)
+        }
+        [first, .., last] => {
+            let mut others = vec![plain("from ")];
+            others.extend(cited(first));
+            others.push(plain(" to "));
+            others.extend(cited(last));
+            others.push(plain(format!("; {}", why_open(&ranking))));
+            row(vec![plain("open")], others, false)
+        }
+    }
+}
+
+/// Why nobody is first.
+fn why_open(ranking: &Ranking<'_, '_>) -> String {
+    if ranking.held_back.is_empty() {
+        let why = ranking.unsettled().unwrap_or_else(|| "nobody was compared".into());
+        return format!("a difference may be chance: {why}");
+    }
+    let models = format::plural(ranking.held_back.len(), "model");
+    format!("the generator was the limit for {models}")
+}
+
+/// A model and its figure, linked to the verdict table or, of another load, to the full one.
 fn cited(cell: &Cell<'_>, metric: &Metric, spread: &Spread, verdict: bool) -> Vec<Piece> {
     if verdict {
         let mut pieces = vec![name(cell), plain(": ")];
@@ -115,23 +165,18 @@ fn cited(cell: &Cell<'_>, metric: &Metric, spread: &Spread, verdict: bool) -> Ve
     ]
 }
 
-fn others(ranking: &Ranking<'_, '_>, metric: &Metric, verdict: bool) -> Vec<Piece> {
-    if !ranking.settles() {
-        let why = ranking.unsettled();
-        let why = why.map(|why| format!("a difference may be chance: {why}"));
-        return vec![plain(why.unwrap_or_else(|| "nothing to compare with".into()))];
-    }
+/// Who cannot be told from the first.
+fn ties(ranking: &Ranking<'_, '_>, metric: &Metric, verdict: bool) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for (cell, _) in ranking.leaders().into_iter().skip(1) {
-        if !pieces.is_empty() {
-            pieces.push(plain(", "));
-        }
+        pieces.extend((!pieces.is_empty()).then(|| plain(", ")));
         let href = if verdict { format!("v.{}.{}", cell.id, metric.id) } else { cell.id.clone() };
         pieces.push(link(cell.model.to_owned(), href));
     }
     if pieces.is_empty() {
         pieces.push(plain("nobody ties with it"));
     }
+    pieces.extend(uncompared(ranking));
     pieces
 }
 
@@ -165,6 +210,7 @@ fn lightest(group: &Group<'_>) -> Option<Choice> {
     }
     Some(Choice {
         need: LITTLE_MEMORY.into(),
+        href: format!("table.{}", group.id),
         by: "Memory per connection, as a slope",
         first: vec![
             named(model),
@@ -177,22 +223,14 @@ fn lightest(group: &Group<'_>) -> Option<Choice> {
 }
 
 /// The shortest server among those that served everybody at a load: lines are counted, so there is no spread.
-fn simplest(run: &Run, load: Option<(&Group<'_>, u64)>) -> Choice {
-    let row = |first, others| Choice {
-        need: "Simple code".into(),
-        by: "Lines of the server's page",
-        first,
-        others,
-        tied: false,
-    };
-    let Some((group, connections)) = load else { return row(Vec::new(), Vec::new()) };
+fn simplest(run: &Run, (group, connections): Load<'_, '_>) -> Option<Choice> {
     let mut lines: Vec<(u64, &Cell)> = group
         .at(connections)
         .filter(|cell| cell.unranked.is_none())
         .filter_map(|cell| Some((run.machine.contestant(cell.model)?.server_lines?, cell)))
         .collect();
     lines.sort_by_key(|(lines, _)| *lines);
-    let Some((least, first)) = lines.first() else { return row(Vec::new(), Vec::new()) };
+    let (least, first) = lines.first()?;
     let mut others = vec![plain(format!(
         "of those that served all at {} ({})",
         tables::connections_in_words(connections),
@@ -203,7 +241,14 @@ fn simplest(run: &Run, load: Option<(&Group<'_>, u64)>) -> Choice {
         others.push(name(cell));
         others.push(plain(format!(" {}", format::count(*lines))));
     }
-    row(vec![name(first), plain(format!(": {} lines", format::count(*least)))], others)
+    Some(Choice {
+        need: "Simple code".into(),
+        href: String::new(),
+        by: "Lines of the server's page",
+        first: vec![name(first), plain(format!(": {} lines", format::count(*least)))],
+        others,
+        tied: false,
+    })
 }
 
 impl Choice {

@@ -4,12 +4,12 @@ use record::Machine;
 
 use crate::cells::{Group, Kind};
 use crate::figure::{Figure, figure};
-use crate::metric::{MAX, Metric, P50, P99};
+use crate::metric::{Metric, P50, P99};
 use crate::verdict::{Label, label};
 use crate::words;
 
 /// What is felt.
-const FELT: [&Metric; 3] = [&P50, &P99, &MAX];
+const FELT: [&Metric; 2] = [&P50, &P99];
 
 /// All variants of a service, at one number of connections.
 pub(crate) struct SideBySide {
@@ -47,12 +47,9 @@ pub(crate) fn side_by_side(
             .copied()
             .filter(|group| group.service == service && group.at(connections).next().is_some())
             .collect();
-        let mut models: Vec<&str> = Vec::new();
-        for model in here.iter().flat_map(|group| &group.models) {
-            if !models.contains(model) {
-                models.push(model);
-            }
-        }
+        let mut models: Vec<&str> = here.iter().flat_map(|group| group.models.clone()).collect();
+        models.sort_by_key(|model| (machine.place(model), *model));
+        models.dedup();
         let row = |model: &&str| Row {
             label: label(model, machine, prefix),
             figures: here

@@ -11,8 +11,10 @@ use crate::cells::{Cell, Group};
 use crate::metric::{CURVES, Metric, VERDICT};
 use crate::{format, metric, words};
 
-/// Cells named under one doubt; the others are counted.
-const PLACES_MAX: usize = 24;
+/// Cells of one model that are named under a doubt; the others are counted.
+const PLACES_MAX: usize = 3;
+/// Models whose cells are in sight at once; those of more unfold.
+const OPEN_MAX: usize = 4;
 /// Different warnings of trials that are spelled out.
 const WARNINGS_MAX: usize = 60;
 
@@ -22,6 +24,16 @@ pub(crate) struct Doubt {
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) text: String,
+    /// `64 cells of 20 models`; empty where it is about no cell.
+    pub(crate) extent: String,
+    pub(crate) models: Vec<OfModel>,
+    /// Whether all is in sight.
+    pub(crate) is_short: bool,
+}
+
+/// The cells of one model that a doubt is about.
+pub(crate) struct OfModel {
+    pub(crate) model: String,
     pub(crate) places: Vec<Place>,
     /// Places that are not named.
     pub(crate) more: usize,
@@ -29,10 +41,13 @@ pub(crate) struct Doubt {
 
 /// A cell that a doubt is about.
 pub(crate) struct Place {
+    model: String,
     pub(crate) href: String,
-    pub(crate) model: String,
-    /// The load, and what was found there.
-    pub(crate) text: String,
+    pub(crate) load: String,
+    /// Trials, of how many; empty where nothing is counted.
+    pub(crate) number: String,
+    /// What was found there; empty where the next place has the same.
+    pub(crate) detail: String,
 }
 
 /// All doubts of a run, the gravest first.
@@ -79,7 +94,7 @@ struct Placed<'group, 'run> {
 }
 
 impl Placed<'_, '_> {
-    fn place(&self, said: &str) -> Place {
+    fn place(&self) -> Place {
         let group = self.group;
         let variant =
             if group.variant == "default" { String::new() } else { format!(" {}", group.variant) };
@@ -89,12 +104,19 @@ impl Placed<'_, '_> {
             group.service,
             format::count(self.cell.connections)
         );
-        let colon = if said.is_empty() { "" } else { ": " };
         Place {
             href: self.cell.id.clone(),
             model: self.cell.model.to_owned(),
-            text: format!("{load}{colon}{said}"),
+            load,
+            number: String::new(),
+            detail: String::new(),
         }
+    }
+
+    /// `2 of 7 trials`, and what they show.
+    fn found(&self, number: usize, of: usize, detail: Option<String>) -> Place {
+        let number = format!("{number} of {}", format::plural(of, "trial"));
+        Place { number, detail: detail.unwrap_or_default(), ..self.place() }
     }
 }
 
@@ -105,10 +127,36 @@ impl Doubt {
         text: impl Into<String>,
         places: Vec<Place>,
     ) -> Self {
-        let more = places.len().saturating_sub(PLACES_MAX);
-        let places = places.into_iter().take(PLACES_MAX).collect();
-        Self { id, title: title.into(), text: text.into(), places, more }
+        let cells = format::plural(places.len(), "cell");
+        let models = by_model(places);
+        let extent = match models.len() {
+            0 => String::new(),
+            number => format!("{cells} of {}", format::plural(number, "model")),
+        };
+        let is_short = models.len() <= OPEN_MAX;
+        Self { id, title: title.into(), text: text.into(), extent, models, is_short }
     }
+}
+
+/// Models in the order of their first places; what neighbours share is said once, after the last of them.
+fn by_model(places: Vec<Place>) -> Vec<OfModel> {
+    let mut models: Vec<OfModel> = Vec::new();
+    for place in places {
+        let at = models.iter().position(|of| of.model == place.model).unwrap_or_else(|| {
+            models.push(OfModel { model: place.model.clone(), places: Vec::new(), more: 0 });
+            models.len() - 1
+        });
+        let of = &mut models[at];
+        if of.places.len() == PLACES_MAX {
+            of.more += 1;
+            continue;
+        }
+        if let Some(last) = of.places.last_mut().filter(|last| last.detail == place.detail) {
+            last.detail.clear();
+        }
+        of.places.push(place);
+    }
+    models
 }
 
 fn record(run: &Run) -> Vec<String> {
@@ -129,9 +177,7 @@ fn ended(outcome: Outcome, cells: &[Placed<'_, '_>], prefix: &str) -> Option<Dou
             let trial = cell.finals.iter().find(|trial| trial.outcome == outcome)?;
             trial.outcome_detail.clone()
         });
-        let number =
-            format!("{} of {}", cell.ended(outcome), format::plural(cell.finals.len(), "trial"));
-        placed.place(&detail.map_or(number.clone(), |detail| format!("{number}, {detail}")))
+        placed.found(cell.ended(outcome), cell.finals.len(), detail)
     });
     let places: Vec<Place> = places.collect();
     let word = words::outcome(outcome);
@@ -150,14 +196,8 @@ fn flagged(flag: Flag, cells: &[Placed<'_, '_>], prefix: &str) -> Option<Doubt> 
             .copied()
             .filter(|trial| trial.flags.contains(&flag))
             .collect();
-        let number = format!(
-            "{} of {}",
-            carrying.len(),
-            format::plural(placed.cell.attempts.len(), "trial")
-        );
-        let worst = evidence(flag, &carrying)
-            .map_or(number.clone(), |evidence| format!("{number}, {evidence}"));
-        (!carrying.is_empty()).then(|| placed.place(&worst))
+        let of = placed.cell.attempts.len();
+        (!carrying.is_empty()).then(|| placed.found(carrying.len(), of, evidence(flag, &carrying)))
     });
     let places: Vec<Place> = places.collect();
     let word = words::flag(flag);
@@ -265,7 +305,7 @@ fn missing(cells: &[Placed<'_, '_>], prefix: &str) -> Vec<Doubt> {
         );
         let mut places: Vec<Place> = Vec::new();
         if lacking.len() < all {
-            places = lacking.iter().map(|placed| placed.place("")).collect();
+            places = lacking.iter().map(|placed| placed.place()).collect();
             places.dedup_by(|a, b| a.href == b.href);
         }
         doubts.push(Doubt::new(format!("{prefix}doubt.missing.{id}"), metric.name, text, places));
@@ -286,13 +326,13 @@ fn warnings(cells: &[Placed<'_, '_>], trouble: &[(String, String)]) -> Vec<Doubt
                 .collect();
             errors.extend(trial.warnings.iter().cloned());
             for text in errors {
-                said.entry(text).or_default().push(placed.place(""));
+                said.entry(text).or_default().push(placed.place());
             }
         }
         for (_, text) in trouble.iter().filter(|(id, _)| *id == placed.cell.id) {
             said.entry(format!("{text}; the curve of latency by percentile lacks it"))
                 .or_default()
-                .push(placed.place(""));
+                .push(placed.place());
         }
     }
     let unnamed = said.len().saturating_sub(WARNINGS_MAX);

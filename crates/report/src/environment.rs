@@ -84,7 +84,8 @@ fn text(field: &str, value: &Value) -> String {
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
         Value::Number(number) => match number.as_u64() {
             Some(bytes) if field.ends_with("_bytes") => format::bytes(bytes),
-            _ => number.to_string(),
+            Some(whole) => whole.to_string(),
+            None => number.as_f64().map_or_else(|| number.to_string(), format::significant),
         },
         Value::Null => String::new(),
         other => other.to_string(),

@@ -16,7 +16,7 @@ use crate::stability::{self, Stability};
 use crate::tables::{self, Table};
 use crate::verdict::{self, Label, Verdict};
 use crate::walls::{self, Walls};
-use crate::{guides, words};
+use crate::{across, guides, words};
 
 /// One experiment.
 pub(crate) struct Experiment {
@@ -26,6 +26,8 @@ pub(crate) struct Experiment {
     pub(crate) reading: &'static str,
     /// Against the offered rate, for each service.
     pub(crate) offered: Vec<Charted>,
+    /// The same, model by model.
+    pub(crate) offered_apart: Vec<Multiples>,
     pub(crate) growth: Vec<Growth>,
     /// Of the experiment that grows until something stops each model.
     pub(crate) walls: Vec<Walls>,
@@ -113,19 +115,17 @@ fn experiment(run: &Run, groups: &[Group<'_>], name: &str, prefix: &str) -> Expe
     let own: Vec<&Group> = groups.iter().filter(|group| group.experiment == name).collect();
     let mut services: Vec<&str> = own.iter().map(|group| group.service).collect();
     services.dedup();
-    let offered = services.into_iter().map(|service| {
-        let paced: Vec<&Group> = own
-            .iter()
-            .copied()
-            .filter(|group| group.service == service && group.is_paced())
-            // Where others ask beside, all variants have the same rate.
-            .filter(|_| !own.iter().any(|group| group.kind() == Kind::Disturbed))
-            .collect();
-        Charted {
-            id: format!("{prefix}offered.{}.{}", slug(name), slug(service)),
-            legend: paced.first().map(|group| legend(run, group, prefix)).unwrap_or_default(),
-            charts: charts::offered(&paced, &run.machine),
-        }
+    // Where others ask beside, all variants have the same rate.
+    let disturbed = own.iter().any(|group| group.kind() == Kind::Disturbed);
+    let paced = services.into_iter().filter(|_| !disturbed).map(|service| {
+        let of = own.iter().copied().filter(|group| group.service == service && group.is_paced());
+        (service, of.collect())
+    });
+    let paced: Vec<(&str, Vec<&Group>)> = paced.collect();
+    let offered = paced.iter().map(|(service, groups)| Charted {
+        id: format!("{prefix}offered.{}.{}", slug(name), slug(service)),
+        legend: groups.first().map(|group| legend(run, group, prefix)).unwrap_or_default(),
+        charts: charts::offered(groups, &run.machine),
     });
     let growth = own.iter().filter(|_| name == "memory");
     Experiment {
@@ -133,6 +133,10 @@ fn experiment(run: &Run, groups: &[Group<'_>], name: &str, prefix: &str) -> Expe
         title: verdict::sentence_case(words::experiment(name)),
         reading: guides::guide(name).map_or(NO_GUIDE, |guide| guide.reading),
         offered: offered.filter(|charted| !charted.charts.is_empty()).collect(),
+        offered_apart: paced
+            .iter()
+            .filter_map(|(_, groups)| against_offered(run, groups, prefix))
+            .collect(),
         growth: growth.filter_map(|group| growth::growth(group, &run.machine, prefix)).collect(),
         walls: own
             .iter()
@@ -201,6 +205,32 @@ fn drawn_apart(group: &Group<'_>) -> [&'static Metric; 2] {
         (_, "memory" | "wall") => [&PSS, &CPU],
         _ => [&CPU, &P99],
     }
+}
+
+/// Latency against the offered rate.
+fn against_offered(run: &Run, groups: &[&Group<'_>], prefix: &str) -> Option<Multiples> {
+    let first = groups.first()?;
+    let line = |model: &&str| {
+        let cells = groups.iter().flat_map(|group| group.of(model));
+        let mut points: Vec<(f64, f64)> = cells
+            .filter(|cell| cell.unranked(&P99).is_none())
+            .filter_map(|cell| Some((across::offered(cell)?, cell.spread(&P99)?.median)))
+            .filter(|(_, y)| *y > 0.0)
+            .collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let last = points.last().map_or_else(
+            || "not ranked".into(),
+            |(rate, value)| format!("{} at {}", P99.with_unit(*value), format::significant(*rate)),
+        );
+        Line { label: verdict::label(model, &run.machine, prefix), points, last }
+    };
+    multiples::multiples(
+        format!("multiples.offered.{}", first.id),
+        format!("{} against offered requests/s", P99.name),
+        "offered requests/s",
+        P99.unit,
+        first.models.iter().map(line).collect(),
+    )
 }
 
 /// A figure against connections.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::format;
 
 mod dots;
+mod questions;
 
 use dots::Dots;
 
@@ -67,6 +68,11 @@ pub(crate) struct Mechanisms {
 pub(crate) struct Mechanism {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// What is asked, in words.
+    pub(crate) question: String,
+    /// From when to when.
+    pub(crate) measured: String,
+    /// By parameter, then the quickest first.
     pub(crate) rows: Vec<Timed>,
     pub(crate) dots: Option<Dots>,
 }
@@ -78,23 +84,16 @@ pub(crate) struct Timed {
     pub(crate) value: String,
     pub(crate) median: String,
     pub(crate) interval: String,
-    pub(crate) measured_at: String,
 }
 
 /// What the benches found, group by group.
 pub(crate) fn mechanisms(filed: &Filed<Benches>) -> Mechanisms {
     let benches = &filed.record;
-    let sane = |estimate: &&Estimate| estimate.median_ns.is_sane();
     let mut groups: Vec<Mechanism> = Vec::new();
     for of in benches.estimates.chunk_by(|a, b| a.group == b.group) {
         let Some(first) = of.first() else { continue };
         let id = format!("bench.{}.{}", groups.len() + 1, format::slug(&first.group));
-        groups.push(Mechanism {
-            id,
-            name: first.group.clone(),
-            rows: of.iter().filter(sane).map(timed).collect(),
-            dots: dots::dots(of.iter().filter(sane).map(Estimate::median_ns_per_element)),
-        });
+        groups.push(mechanism(id, first.group.clone(), of));
     }
     let memory = benches.memory.iter().map(|unit| {
         [
@@ -119,6 +118,28 @@ pub(crate) fn mechanisms(filed: &Filed<Benches>) -> Mechanisms {
     }
 }
 
+fn mechanism(id: String, name: String, of: &[Estimate]) -> Mechanism {
+    let mut sane: Vec<&Estimate> = of.iter().filter(|one| one.median_ns.is_sane()).collect();
+    let number = |one: &Estimate| one.parameter.as_ref().and_then(|text| text.parse::<u64>().ok());
+    let point = |one: &Estimate| one.median_ns_per_element().point;
+    sane.sort_by(|a, b| number(a).cmp(&number(b)).then(point(a).total_cmp(&point(b))));
+    let times = || of.iter().filter_map(|one| one.measured_at.as_deref());
+    Mechanism {
+        id,
+        question: questions::question(&name),
+        name,
+        measured: match (times().min(), times().max()) {
+            (Some(first), Some(last)) if first < last => {
+                format!("Measured from {first} to {last}.")
+            }
+            (Some(at), _) => format!("Measured at {at}."),
+            (None, _) => String::new(),
+        },
+        rows: sane.iter().map(|one| timed(one)).collect(),
+        dots: dots::dots(sane.iter().map(|one| one.median_ns_per_element())),
+    }
+}
+
 fn timed(estimate: &Estimate) -> Timed {
     let Interval { point, low, high } = estimate.median_ns_per_element();
     let parts = [Some(estimate.function.as_str()), estimate.parameter.as_deref()];
@@ -128,7 +149,6 @@ fn timed(estimate: &Estimate) -> Timed {
         value: point.to_string(),
         median: time(point),
         interval: format!("{}–{}", time(low), time(high)),
-        measured_at: estimate.measured_at.clone().unwrap_or_default(),
     }
 }
 

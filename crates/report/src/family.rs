@@ -48,9 +48,22 @@ pub(crate) fn dark_for_light() -> impl Iterator<Item = (&'static str, &'static s
     families.chain([PAPER, INK, MUTED, GRID])
 }
 
+/// Different marks; those of larger families come again.
+const SHAPES: usize = 6;
+
+/// Which mark the nth model of a family has.
+pub(crate) fn shape(place: usize) -> usize {
+    place % SHAPES
+}
+
+/// All marks, by shape.
+pub(crate) fn marks() -> [&'static str; SHAPES] {
+    std::array::from_fn(|shape| mark(shape).0)
+}
+
 /// The mark of the nth model of a family: in tables, in charts, and its line.
 pub(crate) fn mark(place: usize) -> (&'static str, MarkerSymbol, DashType) {
-    match place % 6 {
+    match shape(place) {
         0 => ("●", MarkerSymbol::Circle, DashType::Solid),
         1 => ("■", MarkerSymbol::Square, DashType::Dash),
         2 => ("◆", MarkerSymbol::Diamond, DashType::Dot),

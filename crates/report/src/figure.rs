@@ -68,15 +68,17 @@ pub(crate) fn figure(cell: &Cell<'_>, metric: &Metric) -> Figure {
 
 /// What the numbers are, and why they are not ranked.
 fn title(metric: &Metric, spread: &Spread, unranked: Option<&str>) -> String {
-    let mut title = format::spread_kind(spread);
-    if spread.repeats > 1 && range(metric, spread).is_empty() {
-        title.push_str(", which are the same in three digits");
+    let same = spread.repeats > 1 && range(metric, spread).is_empty();
+    let kind = if same { same_in_all(spread.repeats) } else { format::spread_kind(spread) };
+    match unranked {
+        Some(why) => format!("{kind}; {why}"),
+        None => kind,
     }
-    if let Some(why) = unranked {
-        title.push_str("; ");
-        title.push_str(why);
-    }
-    title
+}
+
+/// In the digits shown.
+fn same_in_all(repeats: usize) -> String {
+    format!("the same in all {} trials", format::size(repeats))
 }
 
 /// `10.9–11.8`; nothing with one trial, and nothing where both ends look like the median.
@@ -95,7 +97,7 @@ pub(crate) fn basis(metric: &Metric, spread: &Spread) -> String {
     match (spread.repeats, spread.coverage) {
         (1, _) => "(1 trial)".into(),
         (repeats, _) if range(metric, spread).is_empty() => {
-            format!("(the same in all {} trials)", format::size(repeats))
+            format!("({})", same_in_all(repeats))
         }
         (repeats, None) => {
             format!("({}, range of {})", range(metric, spread), format::plural(repeats, "trial"))

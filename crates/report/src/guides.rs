@@ -34,7 +34,8 @@ static GUIDES: [Guide; 15] = [
         name: "rate",
         title: "at an offered rate",
         reading: "Requests are sent by a schedule, whatever the server does, and latency counts from when each was due. Read the curve from \
-                  the left: flat while the server keeps up, then a bend, then a wall of waiting. The capacity is the highest offered rate \
+                  the left: flat while the server keeps up, then a bend, then a wall of waiting. Each request burns some CPU, as the load \
+                  says, so that the server is at its end before the generator is. The capacity is the highest offered rate \
                   with a p99 of 10 ms or less; a rate that was not achieved has no honest latency.",
     },
     Guide {
@@ -55,7 +56,10 @@ static GUIDES: [Guide; 15] = [
         name: "memory",
         title: "what a connection weighs",
         reading: "The slope of memory over connections is what one more connection costs; what the program needs before the first one \
-                  is the intercept and does not mix in. The kernel's part (socket buffers, stacks, page tables) stands beside it.",
+                  is the intercept and does not mix in. The kernel's part (socket buffers, stacks, page tables) stands beside it. Every \
+                  connection here has had an answer. Memory per connection in other tables is the whole growth, shared out: at few \
+                  connections what they have in common weighs on each, and one that has never asked has not touched the pages that \
+                  an answer needs.",
     },
     Guide {
         name: "blocking",

@@ -314,6 +314,9 @@ pub(crate) fn verdict(group: &Group<'_>) -> Vec<&'static Metric> {
         Kind::Fetch => &FETCH,
         Kind::Idiom => &IDIOM,
         Kind::Disturbed => return disturbed(group),
+        Kind::Served if group.churns() => {
+            return VERDICT.iter().filter(|metric| metric.id != MEMORY.id).copied().collect();
+        }
         Kind::Served => return VERDICT.to_vec(),
     };
     // What belongs to some variants only has no column in the others.

@@ -23,6 +23,7 @@ pub(crate) struct Page<'run> {
     mechanisms: Option<Mechanisms>,
     extra_tables: [ExtraTable; 2],
     families: &'static [Family],
+    marks: [&'static str; 6],
     /// Percentile columns.
     percents: Vec<String>,
     dark: (&'static str, &'static str),
@@ -62,6 +63,7 @@ impl<'run> Page<'run> {
             mechanisms: extras.benches.as_ref().map(extras::mechanisms),
             extra_tables: extras::tables(extras),
             families: &FAMILIES,
+            marks: family::marks(),
             percents: PERCENTS.iter().map(|percent| format!("p{percent}")).collect(),
             light: (family::PAPER.0, family::INK.0),
             dark: (family::PAPER.1, family::INK.1),

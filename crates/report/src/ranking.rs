@@ -50,13 +50,22 @@ impl<'group, 'run> Ranking<'group, 'run> {
         Some(Self { ranked, held_back, ties: group.ties(metric, connections), better })
     }
 
-    /// The best and all that the record does not tell from it; nobody where that cannot be said.
+    /// The best and all that were compared with it and not told from it; nobody where that cannot be said.
     pub(crate) fn leaders(&self) -> Vec<&(&'group Cell<'run>, Spread)> {
         if !self.settles() {
             return Vec::new();
         }
         let tied = self.ties.with_best();
-        self.ranked.iter().filter(|(cell, _)| tied.contains(&cell.model)).collect()
+        let compared = self.ranked.iter().filter(|(cell, _)| self.uncompared(cell.model).is_none());
+        compared.filter(|(cell, _)| tied.contains(&cell.model)).collect()
+    }
+
+    /// Why a model was not compared with the best; `None` where it was, and of the best itself.
+    pub(crate) fn uncompared(&self, model: &str) -> Option<String> {
+        match self.against_best(model)?.verdict {
+            Verdict::NotCompared(why) => Some(why),
+            Verdict::Different | Verdict::NoDifference => None,
+        }
     }
 
     /// Whether there is anything to lead: somebody was compared with the best, and the generator held back nobody.
@@ -66,14 +75,10 @@ impl<'group, 'run> Ranking<'group, 'run> {
 
     /// Why the best was compared with nobody; `None` where it was.
     pub(crate) fn unsettled(&self) -> Option<String> {
-        let mut first = None;
-        for (cell, _) in self.ranked.iter().skip(1) {
-            match self.against_best(cell.model)?.verdict {
-                Verdict::NotCompared(why) => first = first.or(Some(why)),
-                Verdict::Different | Verdict::NoDifference => return None,
-            }
-        }
-        first
+        let others = self.ranked.iter().skip(1);
+        let whys: Option<Vec<String>> =
+            others.map(|(cell, _)| self.uncompared(cell.model)).collect();
+        whys?.into_iter().next()
     }
 
     /// What can be said of a model and the best, the ratio being the model's over the best's; `None` of the best itself.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use record::stats::float;
 use record::{Conforms, Machine, Outcome, Run};
 
-use crate::across::{AFTER_LATENCY, AFTER_MEMORY, Across, Column};
+use crate::across::{self, AFTER_LATENCY, AFTER_MEMORY, Across, Column};
 use crate::cells::{Cell, Group};
 use crate::figure::{Figure, figure};
 use crate::limits::{self, Foot, Limits};
@@ -53,6 +53,8 @@ pub(crate) struct Label {
     /// Into [`family::FAMILIES`].
     pub(crate) colour: usize,
     pub(crate) mark: &'static str,
+    /// Which of all marks it is: the stylesheet draws it.
+    pub(crate) shape: usize,
     /// What its traces in charts are called together.
     pub(crate) legend_group: String,
     /// Of its source on the page; empty without one.
@@ -94,7 +96,9 @@ pub(crate) fn verdict(
     }
     let mut columns: Vec<Column> = own.iter().map(|metric| metric.column()).collect();
     let mut absent = Vec::new();
+    let mut elsewhere = None;
     if group.experiment == "sweep" {
+        elsewhere = across::told(groups, group.service);
         for (after, others) in [(&MEMORY, &AFTER_MEMORY[..]), (&P99, &AFTER_LATENCY[..])] {
             let place = own.iter().position(|metric| metric.id == after.id).map_or(0, |at| at + 1);
             for across in others.iter().rev() {
@@ -116,7 +120,7 @@ pub(crate) fn verdict(
     Some(Verdict {
         id: format!("v.{}.{connections}", group.id),
         title: format!("{}, at {}", tables::title(group), group.amount(connections)),
-        caption: caption(group, &cells, &usual),
+        caption: caption(group, &cells, &usual) + &elsewhere.unwrap_or_default(),
         absent: format::list(&absent),
         columns,
         has_served: rows.iter().any(|row| !row.served.value.is_empty()),
@@ -175,7 +179,9 @@ fn compare<'rows>(
     let longest = ranking.ranked.iter().map(|(_, spread)| spread.median).fold(0.0, f64::max);
     let mut leaders: Vec<&str> = ranking.leaders().iter().map(|(cell, _)| cell.model).collect();
     // Where nobody can be told from the best, nobody is the best.
-    if leaders.len() == ranking.ranked.len() {
+    let compared =
+        ranking.ranked.iter().filter(|(cell, _)| ranking.uncompared(cell.model).is_none());
+    if leaders.len() == compared.count() {
         leaders.clear();
     }
     let floor = ranking.ties.floor.as_ref().ok().map(|floor| floor.ratio);
@@ -250,12 +256,14 @@ pub(crate) fn label(model: &str, machine: &Machine, prefix: &str) -> Label {
     let contestant = machine.contestant(model);
     let family_name = contestant.map_or("", |contestant| contestant.family.as_str());
     let has_source = contestant.is_some_and(|contestant| !contestant.server_source.is_empty());
-    let (mark, ..) = family::mark(place_in_family(model, machine));
+    let place = place_in_family(model, machine);
+    let (mark, ..) = family::mark(place);
     Label {
         model: model.to_owned(),
         family: family_name.to_owned(),
         colour: family::index(family_name),
         mark,
+        shape: family::shape(place),
         legend_group: charts::plain(model),
         source: if has_source { source_id(model, prefix) } else { String::new() },
     }
@@ -342,6 +350,9 @@ fn caption(group: &Group<'_>, cells: &[&Cell<'_>], usual: &str) -> String {
     };
     let spread = match least {
         0 => "nothing was measured",
+        1..6 if most >= 6 => {
+            "medians, with an interval of order statistics beneath, or, below six trials, with the range: such a model is not compared"
+        }
         1 => "with a single trial nothing is known of the spread, so nobody leads such a column",
         2..6 => {
             "medians, with the range beneath: below six trials no interval is claimed and nobody is told from anybody"

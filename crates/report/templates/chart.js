@@ -51,7 +51,7 @@ function linear(chart) {
 function spec(figure) {
   let text = specs[figure.id];
   if (isDark() && !printing) {
-    text = text.replace(/"#[0-9a-f]{6}"/g, (colour) => JSON.stringify(darkFor[colour.slice(1, -1)] ?? colour.slice(1, -1)));
+    text = text.replace(/#[0-9a-f]{6}/g, (colour) => darkFor[colour] ?? colour);
   }
   const chart = JSON.parse(text);
   const { hidden, log, spread } = asked(figure);

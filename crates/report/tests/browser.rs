@@ -345,7 +345,12 @@ fn a_phone_shows_the_page_without_scrolling_sideways() {
     let browser = Browser::start(400, 800);
     browser.open(&file, "");
     browser.draw_all();
-    assert_eq!(browser.run("return document.documentElement.scrollWidth <= innerWidth"), true);
+    assert_eq!(
+        browser.run(
+            "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        ),
+        true
+    );
     let labels = "return [...document.querySelectorAll('.js-plotly-plot')].flatMap((plot) => plot.data).filter((trace) => trace.meta === 'label').length";
     assert_eq!(browser.number(labels), 0, "the buttons name the lines where labels have no room");
 }

@@ -243,8 +243,9 @@ fn a_broken_histogram_costs_its_curve_and_says_so() {
     );
     let doubts = text(part(&page, "<section id=\"doubts\">", "</section>"));
     assert!(
-        doubts
-            .contains("the curve of latency by percentile lacks it 1 trial process-per-connection"),
+        doubts.contains(
+            "latency by percentile lacks it 1 trial 1 cell of 1 model process-per-connection"
+        ),
         "{doubts}"
     );
 }

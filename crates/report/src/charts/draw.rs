@@ -14,6 +14,10 @@ use super::Point;
 use crate::axis::{self, Range};
 use crate::family::{GRID, INK, MUTED, PAPER};
 
+/// Margins of the drawing area; plotly's buttons stand in the upper one, always so where nothing can hover.
+pub(super) const TOP_PX: usize = 30;
+pub(super) const BOTTOM_PX: usize = 46;
+
 /// As the page around the charts has it.
 const FONTS: &str = "system-ui, sans-serif";
 
@@ -21,11 +25,18 @@ const FONTS: &str = "system-ui, sans-serif";
 #[derive(Clone)]
 pub(super) struct Style {
     pub(super) colour: &'static str,
+    /// The symbol as a letter.
+    pub(super) mark: &'static str,
     pub(super) symbol: MarkerSymbol,
     pub(super) dash: DashType,
 }
 
 impl Style {
+    /// The symbol in front of a name, as plotly's own markup.
+    pub(super) fn letter(&self) -> String {
+        format!("<span style=\"color:{}\">{}</span> ", self.colour, self.mark)
+    }
+
     pub(super) fn line(&self) -> Line {
         Line::new().color(self.colour).dash(self.dash.clone()).width(2.0)
     }
@@ -89,7 +100,7 @@ pub(super) fn label(x: f64, y: f64, text: &str, group: &str) -> Box<Scatter<f64,
 /// What [`label`] needs beside the drawing area, at the width of an average letter.
 pub(super) fn label_margin_px<'a>(labels: impl Iterator<Item = &'a String>) -> usize {
     // Six and a half pixels a letter.
-    18 + 13 * labels.map(|label| label.chars().count().min(40)).max().unwrap_or(0) / 2
+    32 + 13 * labels.map(|label| label.chars().count().min(40)).max().unwrap_or(0) / 2
 }
 
 pub(super) fn font(size: usize, colour: &'static str) -> Font {
@@ -126,13 +137,13 @@ pub(super) fn name_axis(names: Vec<String>) -> Axis {
 }
 
 /// Layout and settings that all charts share.
-pub(super) fn finish(mut plot: Plot, x: Axis, y: Axis, right_px: usize) -> Plot {
+pub(super) fn finish(mut plot: Plot, x: Axis, y: Axis, (top_px, right_px): (usize, usize)) -> Plot {
     plot.set_layout(
         Layout::new()
             .x_axis(x)
             .y_axis(y)
             .auto_size(true)
-            .margin(Margin::new().left(64).right(right_px).top(30).bottom(46))
+            .margin(Margin::new().left(64).right(right_px).top(top_px).bottom(BOTTOM_PX))
             .paper_background_color(PAPER.0)
             .plot_background_color(PAPER.0)
             .font(font(12, INK.0))

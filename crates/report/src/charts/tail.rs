@@ -6,7 +6,7 @@ use record::Machine;
 use record::stats::float;
 
 use super::draw::{self, plain};
-use super::{Chart, End, label_ends, label_margin_px, lines_height_px, style};
+use super::{Chart, End, label_ends, lines_height_px, room_px, style};
 use crate::axis;
 use crate::percentiles::{Curve, PERCENTS, Percentiles};
 
@@ -25,7 +25,10 @@ pub(crate) fn percentile_chart(percentiles: &Percentiles, machine: &Machine) -> 
     let ends: Vec<End> = curves
         .iter()
         .filter(|curve| curve.max > 0.0)
-        .map(|curve| End::new(&plain(&curve.model), most, curve.max, curve.taint.is_empty()))
+        .map(|curve| {
+            let style = style(&curve.model, machine);
+            End::new(&plain(&curve.model), &style, (most, curve.max), curve.taint.is_empty())
+        })
         .collect();
     let height_px = lines_height_px(ends.len());
     label_ends(&mut plot, &ends, range, height_px);
@@ -39,12 +42,7 @@ pub(crate) fn percentile_chart(percentiles: &Percentiles, machine: &Machine) -> 
         note: String::new(),
         table: percentiles.id.clone(),
         height_px,
-        json: draw::json(&draw::finish(
-            plot,
-            x_axis,
-            draw::value_axis(range),
-            label_margin_px(&ends),
-        )),
+        json: draw::json(&draw::finish(plot, x_axis, draw::value_axis(range), room_px(&ends))),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::axis;
 use super::time;
 
 /// The drawing's own units.
-pub(crate) const WIDTH: f64 = 320.0;
+pub(crate) const WIDTH: f64 = 120.0;
 
 /// One group's dots.
 pub(crate) struct Dots {
@@ -26,11 +26,7 @@ pub(crate) fn dots(rows: impl Iterator<Item = Interval>) -> Option<Dots> {
         format!("{:.1}", share.clamp(0.0, 1.0) * WIDTH)
     };
     Some(Dots {
-        axis: format!(
-            "{} to {}, logarithmic",
-            time(10f64.powf(range.low)),
-            time(10f64.powf(range.high))
-        ),
+        axis: format!("{} to {}, log", time(10f64.powf(range.low)), time(10f64.powf(range.high))),
         places: rows.iter().map(|row| [row.point, row.low, row.high].map(place)).collect(),
     })
 }

@@ -7,6 +7,7 @@ mod html;
 
 mod claims;
 mod kinds;
+mod misread;
 mod price;
 
 use fixture::{MODELS, Model, machine, run, run_of, trial};
@@ -205,7 +206,7 @@ fn memory_is_the_slope_over_connections() {
     let section = part(&page, "<section id=\"x.memory\"", "</table>");
     let row = section.split("<tr").find(|row| text(row).contains("thread-per-connection")).unwrap();
     let slope: f64 =
-        row.split_once("data-value=\"").unwrap().1.split_once('"').unwrap().0.parse().unwrap();
+        row.split_once("data-value=").unwrap().1.split_once('>').unwrap().0.parse().unwrap();
     assert!((slope - 9.7).abs() < 0.01, "{slope}");
     let choices = part(&page, "<table class=\"choices\"", "</table>");
     let choice = choices.split("<tr>").find(|row| text(row).starts_with("Little memory")).unwrap();
