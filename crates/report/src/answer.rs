@@ -223,8 +223,27 @@ fn best(metric: &'static Metric, what: &str, ranking: &Ranking<'_, '_>) -> Optio
             pieces.push(plain(format!(", {} times the first", two_digits(high / low))));
         }
     }
+    pieces.extend(held_back(metric, ranking));
     pieces.push(plain("."));
     Some(pieces)
+}
+
+/// Whose figure is the generator's as much as theirs, and stands in no ranking; of many, how many.
+fn held_back(metric: &Metric, ranking: &Ranking<'_, '_>) -> Vec<Piece> {
+    let cells = &ranking.held_back;
+    if cells.is_empty() {
+        return Vec::new();
+    }
+    let mut pieces = vec![plain("; not ranked, since the generator was the limit: ")];
+    if cells.len() > NAMED_MAX {
+        pieces.push(plain(format::plural(cells.len(), "model")));
+        return pieces;
+    }
+    for (place, cell) in cells.iter().enumerate() {
+        pieces.extend((place > 0).then(|| plain(", ")));
+        pieces.push(link(cell.model.to_owned(), format!("v.{}.{}", cell.id, metric.id)));
+    }
+    pieces
 }
 
 /// Who has too few repeats to be told from the first, or from anybody.
@@ -254,7 +273,7 @@ fn rate(group: &Group<'_>, connections: u64) -> Option<Vec<Piece>> {
     let least = rates.iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
     let most = rates.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
     let mut pieces = vec![plain(format!(
-        "The load generator was the limit for {}, ",
+        "The load generator was the limit in trials of {}, ",
         format::plural(ranking.held_back.len(), "model")
     ))];
     for (place, (rate, cell)) in [least, most].into_iter().enumerate() {

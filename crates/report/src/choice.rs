@@ -27,6 +27,8 @@ pub(crate) struct Choice {
 
 /// The need of those who have many connections and little memory.
 const LITTLE_MEMORY: &str = "Little memory for each connection";
+/// Times between neighbours that part a column in two.
+const GAP_MIN: f64 = 10.0;
 /// Busy loads that have a row of their own.
 const BUSY_MAX: usize = 3;
 
@@ -46,10 +48,12 @@ pub(crate) fn choices(run: &Run, groups: &[Group<'_>]) -> Vec<Choice> {
         rows.extend(busy.map(|group| choice(need, &CPU, (group, connections))));
     }
     let idle = find("idle-mass", "default").and_then(usual);
-    let fewer = find("idle-mass", "one-active").and_then(usual);
-    rows.extend(idle.into_iter().chain(fewer).map(|load| choice(mostly_idle(load), &CPU, load)));
-    if idle.is_none() {
-        rows.push(unmeasured("Many connections, few of them active", &CPU));
+    let weighed = find("memory", "default").and_then(lightest);
+    // Where nothing was weighed by itself, the row for little memory has this load.
+    let looked_at: &[&Metric] = if weighed.is_some() { &[&CPU, &MEMORY] } else { &[&CPU] };
+    for &metric in looked_at {
+        let unmeasured = || unmeasured("Many connections, few of them active", metric);
+        rows.push(idle.map_or_else(unmeasured, |load| choice(mostly_idle(load), metric, load)));
     }
     let blocking: Vec<Load> = ["inline", "offload"]
         .into_iter()
@@ -66,7 +70,6 @@ pub(crate) fn choices(run: &Run, groups: &[Group<'_>]) -> Vec<Choice> {
         });
     }
     let heavy = idle.or(busy.and_then(usual));
-    let weighed = find("memory", "default").and_then(lightest);
     let weighed = weighed.or_else(|| Some(choice(LITTLE_MEMORY.into(), &MEMORY, heavy?)));
     rows.push(weighed.unwrap_or_else(|| unmeasured(LITTLE_MEMORY, &MEMORY)));
     rows.extend(heavy.and_then(|load| simplest(run, load)));
@@ -131,15 +134,36 @@ fn choice(need: String, metric: &'static Metric, load: Load<'_, '_>) -> Choice {
             let tied = ranking.leaders().len() > 1;
             row(cited(first), ties(&ranking, metric, verdict), tied)
         }
-        [first, .., last] => {
-            let mut others = vec![plain("from ")];
-            others.extend(cited(first));
-            others.push(plain(" to "));
-            others.extend(cited(last));
+        ranked => {
+            let (ahead, behind) = ranked.split_at(widest_gap(ranked).unwrap_or(ranked.len()));
+            let mut others = Vec::new();
+            for part in [ahead, behind] {
+                let [first, rest @ ..] = part else { continue };
+                let models = format::plural(part.len(), "model");
+                others.push(plain(if others.is_empty() {
+                    format!("{models} from ")
+                } else {
+                    format!(", then {models} from ")
+                }));
+                others.extend(cited(first));
+                if let Some(last) = rest.last() {
+                    others.push(plain(" to "));
+                    others.extend(cited(last));
+                }
+            }
             others.push(plain(format!("; {}", why_open(&ranking))));
             row(vec![plain("open")], others, false)
         }
     }
+}
+
+/// After how many models the figure grows most from one to the next; `None` where it nowhere grows so much that nobody would
+/// ask for an interval.
+fn widest_gap(ranked: &[(&Cell<'_>, Spread)]) -> Option<usize> {
+    let leap = |pair: &[(&Cell<'_>, Spread)]| pair[1].1.median / pair[0].1.median;
+    let leaps = ranked.windows(2).map(leap).enumerate();
+    let (at, widest) = leaps.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    (widest >= GAP_MIN).then_some(at + 1)
 }
 
 /// Why nobody is first.

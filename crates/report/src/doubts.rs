@@ -4,6 +4,7 @@ mod always;
 
 use std::collections::BTreeMap;
 
+use record::stats::float;
 use record::trial::Counters;
 use record::{Flag, Outcome, Run, Trial};
 
@@ -13,6 +14,8 @@ use crate::{format, metric, words};
 
 /// Cells of one model that are named under a doubt; the others are counted.
 const PLACES_MAX: usize = 3;
+/// A generator that used less of its CPUs was flagged for what it sent late.
+const BUSY_SHARE: f64 = 0.9;
 /// Models whose cells are in sight at once; those of more unfold.
 const OPEN_MAX: usize = 4;
 /// Different warnings of trials that are spelled out.
@@ -73,7 +76,9 @@ pub(crate) fn doubts(
     let cells: Vec<Placed> = groups
         .iter()
         .flat_map(|group| {
-            group.cells.iter().chain(&group.twins).map(move |cell| Placed { group, cell })
+            let again = group.twins.iter().map(|cell| (cell, true));
+            let cells = group.cells.iter().map(|cell| (cell, false)).chain(again);
+            cells.map(move |(cell, is_again)| Placed { group, cell, is_again })
         })
         .collect();
     let outcomes = words::FAILURES.into_iter().filter_map(|outcome| ended(outcome, &cells, prefix));
@@ -91,6 +96,8 @@ pub(crate) fn doubts(
 struct Placed<'group, 'run> {
     group: &'group Group<'run>,
     cell: &'group Cell<'run>,
+    /// Whether it is a model's second entry.
+    is_again: bool,
 }
 
 impl Placed<'_, '_> {
@@ -98,8 +105,9 @@ impl Placed<'_, '_> {
         let group = self.group;
         let variant =
             if group.variant == "default" { String::new() } else { format!(" {}", group.variant) };
+        let again = if self.is_again { " again" } else { "" };
         let load = format!(
-            "{} {}{variant} {}",
+            "{} {}{variant} {}{again}",
             group.experiment,
             group.service,
             format::count(self.cell.connections)
@@ -217,8 +225,14 @@ fn evidence(flag: Flag, trials: &[&Trial]) -> Option<String> {
     };
     let percent = |share: f64| format!("{} %", format::significant(share * 100.0));
     match flag {
-        Flag::GeneratorBound => worst(&|trial| trial.generator.cpu_share)
-            .map(|share| format!("it used {} of its CPUs", percent(share))),
+        Flag::GeneratorBound => {
+            let share = worst(&|trial| trial.generator.cpu_share);
+            let late = worst(&|trial| trial.generator.late_while_free_ns_p99.map(float));
+            match late.filter(|_| share.is_none_or(|share| share < BUSY_SHARE)) {
+                Some(ns) => Some(format!("sent up to {} ms late", format::significant(ns / 1e6))),
+                None => share.map(|share| format!("it used {} of its CPUs", percent(share))),
+            }
+        }
         Flag::Noisy => {
             let steal = worst(&|trial| trial.machine.steal_share)
                 .map(|share| format!("steal up to {}", percent(share)));

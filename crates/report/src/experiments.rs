@@ -6,6 +6,7 @@ use record::stats::float;
 use crate::answer::Answer;
 use crate::cells::{Group, Kind};
 use crate::charts::{self, Chart};
+use crate::checks::{self, Check};
 use crate::disturbed::{self, SideBySide};
 use crate::format::{self, slug};
 use crate::growth::{self, Growth};
@@ -32,6 +33,8 @@ pub(crate) struct Experiment {
     /// Of the experiment that grows until something stops each model.
     pub(crate) walls: Vec<Walls>,
     pub(crate) disturbed: Vec<SideBySide>,
+    /// Of the experiment that tests the method.
+    pub(crate) checks: Vec<Check>,
     pub(crate) groups: Vec<Section>,
 }
 
@@ -144,6 +147,11 @@ fn experiment(run: &Run, groups: &[Group<'_>], name: &str, prefix: &str) -> Expe
             .map(|group| walls::walls(group, &run.machine, prefix))
             .collect(),
         disturbed: disturbed::side_by_side(&own, &run.machine, prefix),
+        checks: if name == "calibration" {
+            checks::checks(&own, &run.machine, prefix)
+        } else {
+            Vec::new()
+        },
         groups: Vec::new(),
     }
 }

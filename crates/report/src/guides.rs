@@ -36,7 +36,8 @@ static GUIDES: [Guide; 15] = [
         reading: "Requests are sent by a schedule, whatever the server does, and latency counts from when each was due. Read the curve from \
                   the left: flat while the server keeps up, then a bend, then a wall of waiting. Each request burns some CPU, as the load \
                   says, so that the server is at its end before the generator is. The capacity is the highest offered rate \
-                  with a p99 of 10 ms or less; a rate that was not achieved has no honest latency.",
+                  with a p99 of 10 ms or less, and a ≥ says that no rate that was offered was too high: then the bend lies beyond. A rate \
+                  that was not achieved has no honest latency.",
     },
     Guide {
         name: "churn",
@@ -50,7 +51,8 @@ static GUIDES: [Guide; 15] = [
         reading: "Connections grow until something stops them. The last count at which all that asked were served is the wall; what stopped the \
                   next one stands beside it in words, and who set that limit. The suite: the generator or the plan ended first, and the \
                   model may go further. The machine: the kernel or the hardware, whoever serves here; the words say how to lift it. \
-                  The model: what carries its connections.",
+                  The model: what carries its connections. Not every count was asked for, and a trial that would need more than the machine \
+                  has, memory by an estimate for each connection, is refused before it begins.",
     },
     Guide {
         name: "memory",
@@ -76,14 +78,13 @@ static GUIDES: [Guide; 15] = [
     Guide {
         name: "slow-clients",
         title: "slow clients beside quick ones",
-        reading: "Slow readers and writers hold whatever a model gives each connection. Those that give little keep serving the others: \
-                  look at served connections and at p99.",
+        reading: "Slow readers and writers hold whatever a model gives each connection. Look at who is served beside them, and at p99.",
     },
     Guide {
         name: "fan-out",
         title: "a client of many servers",
-        reading: "The model's client fetches from many slow servers at once. Wall time hardly tells the models apart; CPU, memory and \
-                  switches do. In variant one-fails the second of three servers refuses: it counts as failed, and the two others must come back \
+        reading: "The model's client fetches from many slow servers at once. Wall time begins with the first fetch, CPU with the process; \
+                  wall time hardly tells the models apart, CPU, memory and switches do. In variant one-fails the second of three servers refuses: it counts as failed, and the two others must come back \
                   right and in their places.",
     },
     Guide {

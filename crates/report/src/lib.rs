@@ -9,6 +9,7 @@ mod axis;
 mod baseline;
 mod cells;
 mod charts;
+mod checks;
 mod choice;
 mod claims;
 mod conformance;

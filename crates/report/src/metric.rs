@@ -270,6 +270,8 @@ pub(crate) static JAIN: Metric = metric(
     "Jain's index over the active connections: 1 when each got the same number of answers, 1/n when one got all",
     |trial| trial.jain_index,
 )
+// One in a hundred is nobody's reason.
+.resolution(0.01)
 .higher();
 pub(crate) static SERVED: Metric = metric(
     "served",

@@ -1,6 +1,6 @@
 //! What one more connection costs, by what carries it: a process, a thread, a green thread, a task, a state of a loop.
 
-use record::{Machine, Run};
+use record::{Machine, Outcome, Run};
 
 use crate::answer::{Piece, link, plain};
 use crate::cells::Group;
@@ -8,7 +8,7 @@ use crate::figure;
 use crate::growth::{self, Slope};
 use crate::metric::CPU;
 use crate::verdict::{Label, label};
-use crate::{tables, walls};
+use crate::{tables, walls, words};
 
 /// For each thing that can carry a connection, the model that has little besides.
 const CARRIERS: [&str; 5] = [
@@ -33,8 +33,8 @@ pub(crate) struct Price {
     pub(crate) mechanism: String,
     /// In the process tree, and in the kernel: by the memory experiment.
     pub(crate) slopes: [Slope; 2],
-    /// CPU per request, and its interval.
-    pub(crate) cpu: Option<(Piece, String)>,
+    /// CPU per request, and its interval: on connections that stay, and on one for each request.
+    pub(crate) cpu: [Option<(Piece, String)>; 2],
     /// The most connections that it held, and what stopped the next: by the wall.
     pub(crate) held: Option<(Piece, String)>,
 }
@@ -46,7 +46,9 @@ pub(crate) fn prices(run: &Run, groups: &[Group<'_>], prefix: &str) -> Option<Pr
     };
     let memory = find("memory")?;
     let [own, kernel] = [growth::own, growth::kernel].map(|weight| growth::lines(memory, weight));
-    let busy = find("sweep").and_then(|group| Some((group, group.common_connections()?)));
+    let usual = |group: &'_ Group<'_>| group.common_connections();
+    let busy = find("sweep").and_then(|group| Some((group, usual(group)?)));
+    let churn = find("churn").and_then(|group| Some((group, usual(group)?)));
     let price = |model: &&str| {
         let line = growth::of(&own, model)?;
         let contestant = run.machine.contestant(model);
@@ -54,7 +56,8 @@ pub(crate) fn prices(run: &Run, groups: &[Group<'_>], prefix: &str) -> Option<Pr
             label: label(model, &run.machine, prefix),
             mechanism: contestant.map(|one| one.mechanism.clone()).unwrap_or_default(),
             slopes: [growth::slope(Some(line)), growth::slope(growth::of(&kernel, model))],
-            cpu: busy.and_then(|(group, connections)| cpu(group, connections, model)),
+            cpu: [busy, churn]
+                .map(|load| load.and_then(|(group, connections)| cpu(group, connections, model))),
             held: find("wall").and_then(|group| held(group, model, &run.machine, prefix)),
         })
     };
@@ -80,8 +83,11 @@ fn held(
     let row = rows.find(|row| row.label.model == model)?;
     let stopped = row.stopped.map(|stop| match (stop.set_by, stop.limit.as_str()) {
         ("", _) => String::new(),
-        (by, "") => format!("then stopped by the {by}"),
-        (by, limit) => format!("then {limit}, set by the {by}"),
+        (by, "") => format!("at {} stopped by the {by}", stop.at),
+        (by, limit) if stop.ending.word == words::outcome(Outcome::Limit) => {
+            format!("{} refused: {limit}, set by the {by}", stop.at)
+        }
+        (by, limit) => format!("at {}: {limit}, set by the {by}", stop.at),
     });
     let held = if row.href.is_empty() { plain(row.held) } else { link(row.held, row.id) };
     Some((held, stopped.unwrap_or_default()))

@@ -1,6 +1,8 @@
 //! How far a model's figures can be trusted, in one place: what they rest on, whether it is correct, what taints them.
 
-use record::Run;
+use std::fmt::Write as _;
+
+use record::{Flag, Run};
 
 use crate::cells::{Cell, Group};
 use crate::verdict::Badge;
@@ -8,6 +10,8 @@ use crate::{conformance, format, words};
 
 /// What can be said of one model over the whole run.
 pub(crate) struct Trust {
+    /// The answer.
+    pub(crate) summary: String,
     /// `412 trials in 64 cells`.
     pub(crate) rest: String,
     /// `27 of 27`; empty without a battery.
@@ -21,8 +25,9 @@ pub(crate) struct Trust {
 pub(crate) fn trust(run: &Run, groups: &[Group<'_>], model: &str, prefix: &str) -> Trust {
     let cells: Vec<&Cell<'_>> = groups.iter().flat_map(|group| group.of(model)).collect();
     let trials = cells.iter().map(|cell| cell.finals.len()).sum();
+    let carry = |flag| cells.iter().map(|cell| cell.carries(flag)).sum::<usize>();
     let taint = |flag| {
-        let number: usize = cells.iter().map(|cell| cell.carries(flag)).sum();
+        let number: usize = carry(flag);
         let word = words::flag(flag);
         let text = format!("{word} {} of {}", format::size(number), format::size(trials));
         let badge = Badge { text, href: format!("{prefix}doubt.{word}") };
@@ -31,6 +36,7 @@ pub(crate) fn trust(run: &Run, groups: &[Group<'_>], model: &str, prefix: &str) 
     let battery = run.conformance.as_ref();
     let proven = battery.and_then(|battery| Some((battery.of(model)?, battery.cases.len())));
     Trust {
+        summary: summary(&carry, trials, run.machine.server_cpus.as_deref()),
         rest: format!(
             "{} in {}",
             format::plural(trials, "trial"),
@@ -40,4 +46,33 @@ pub(crate) fn trust(run: &Run, groups: &[Group<'_>], model: &str, prefix: &str) 
         conforms_href: proven.map(|_| conformance::id(model, prefix)).unwrap_or_default(),
         taints: words::FLAGS.into_iter().filter_map(taint).collect(),
     }
+}
+
+/// What may be believed of all that, in short.
+fn summary(carry: &dyn Fn(Flag) -> usize, trials: usize, cpus: Option<&str>) -> String {
+    if carry(Flag::Nonconforming) > 0 {
+        return "No: it failed a case of the conformance battery, so nothing of it is ranked."
+            .into();
+    }
+    let mut said = String::from(
+        "CPU per request, switches, system calls and memory: yes, with the spread beneath them.",
+    );
+    match carry(Flag::GeneratorBound) {
+        0 => said.push_str(" Rates and latencies: yes, the same way."),
+        bound => {
+            let _ = write!(
+                said,
+                " Rates and latencies: not where they are struck out, since the generator was the limit in {} of {}.",
+                format::size(bound),
+                format::plural(trials, "trial")
+            );
+        }
+    }
+    if carry(Flag::Drifted) > 0 {
+        said.push_str(" Across loads or runs: not where trials drifted.");
+    }
+    if let Some(cpus) = cpus {
+        let _ = write!(said, " On more CPUs than {cpus}: nothing is known.");
+    }
+    said
 }

@@ -53,12 +53,15 @@ pub(crate) fn pairs(group: &Group<'_>, machine: &record::Machine, prefix: &str) 
     })
 }
 
-fn first<'group, 'run>(group: &'group Group<'run>, twin: &Cell<'_>) -> Option<&'group Cell<'run>> {
+pub(crate) fn first<'group, 'run>(
+    group: &'group Group<'run>,
+    twin: &Cell<'_>,
+) -> Option<&'group Cell<'run>> {
     group.at(twin.connections).find(|cell| cell.model == twin.model)
 }
 
 /// The second entry over the first, paired by repeat as the record pairs them.
-fn paired(first: &Cell<'_>, twin: &Cell<'_>, metric: &Metric) -> Option<Ratio> {
+pub(crate) fn paired(first: &Cell<'_>, twin: &Cell<'_>, metric: &Metric) -> Option<Ratio> {
     let partner = |repeat: u32| twin.behind.iter().find(|trial| trial.repeat == repeat);
     let pairs = first
         .behind

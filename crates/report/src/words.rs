@@ -77,7 +77,7 @@ pub(crate) fn flag(flag: Flag) -> &'static str {
 pub(crate) fn flag_meaning(flag: Flag) -> &'static str {
     match flag {
         Flag::GeneratorBound => {
-            "the load generator had no headroom: the server may do better than the rate shown, and the latency is partly \
+            "the load generator had no headroom, or sent late though a connection was free: the server may do better than the rate shown, and the latency is partly \
              the generator's; CPU, switches and memory stand"
         }
         Flag::Noisy => {

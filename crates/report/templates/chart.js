@@ -4,6 +4,7 @@ const darkFor = JSON.parse(document.getElementById("colours").textContent);
 // Below this width a label beside a line would leave no room for the line; the buttons above name it then.
 const LABELS_FROM_PX = 520;
 const NARROW_MARGIN_PX = 14;
+const LINES_MAX = 12;
 // Half a sheet of A4 or letter paper laid on its side; the window's width says nothing about it.
 const PAPER_PX = 470;
 const figures = [...document.querySelectorAll("figure.chart")];
@@ -122,14 +123,16 @@ function press(button, alone) {
 }
 
 function control(legend) {
-  const toggle = (name, text) => {
+  // Whiskers of so many lines at so many rates would hide them all.
+  const crowded = legend.closest(".charted").id.includes("offered.") && legend.querySelectorAll("[data-group]").length > LINES_MAX;
+  const toggle = (name, text, pressed) => {
     const made = button(text, (made) => {
       made.setAttribute("aria-pressed", String(!isPressed(made)));
       redraw(legend.closest(".charted"));
     });
     made.dataset.show = name;
     made.className = "control";
-    made.setAttribute("aria-pressed", "true");
+    made.setAttribute("aria-pressed", String(pressed));
     return made;
   };
   const every = (text, shown) => {
@@ -140,7 +143,7 @@ function control(legend) {
     made.className = "control";
     return made;
   };
-  legend.append(every("All", true), every("None", false), toggle("log", "Log scale"), toggle("spread", "Spreads"));
+  legend.append(every("All", true), every("None", false), toggle("log", "Log scale", true), toggle("spread", "Spreads", !crowded));
   // A double click has toggled the button twice before, which is as good as never.
   legend.addEventListener("click", (event) => {
     const button = event.target.closest("[data-group]");
