@@ -18,6 +18,8 @@ pub(crate) fn by_hit(hit: &LimitHit, need: &Need) -> StoppedBy {
             by(SetBy::Suite, "descriptors of the generator's process (nofile)")
         }
         "net.core.somaxconn" => by(SetBy::Model, "it accepts no more than it serves"),
+        // What the connections weigh is estimated.
+        limit @ ("memory available" | "cgroup memory") => by(SetBy::Suite, limit),
         limit => by(SetBy::Machine, limit),
     }
 }
@@ -87,6 +89,7 @@ mod tests {
         let threads = Need { server_descriptors: 200, ..forks };
         assert_eq!(by_hit(&hit("nofile", 100), &threads).set_by, SetBy::Machine);
         assert_eq!(by_hit(&hit("net.core.somaxconn", 100), &threads).set_by, SetBy::Model);
+        assert_eq!(by_hit(&hit("memory available", 100), &threads).set_by, SetBy::Suite);
     }
 
     #[test]

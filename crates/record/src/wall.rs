@@ -41,9 +41,24 @@ impl Wall<'_> {
     }
 }
 
+/// Limits that a trial is held against by what each of its connections is estimated to need.
+const ESTIMATED: [&str; 2] = ["memory available", "cgroup memory"];
+
+/// Whether a trial was refused by an estimate, so that the model may go further.
+#[must_use]
+pub fn is_estimated(trial: &Trial) -> bool {
+    let by = trial.stopped_by.as_ref();
+    trial.outcome == Outcome::Limit && by.is_some_and(|by| ESTIMATED.contains(&&*by.limit))
+}
+
 /// Who set the limit that stopped a trial; records from before it was noted tell by their outcome.
+///
+/// An estimate is the suite's, whatever the record says: two models that were refused at a million connections hold them.
 #[must_use]
 pub fn set_by(trial: &Trial) -> Option<SetBy> {
+    if is_estimated(trial) {
+        return Some(SetBy::Suite);
+    }
     if let Some(by) = &trial.stopped_by {
         return Some(by.set_by);
     }
@@ -124,5 +139,15 @@ mod tests {
         assert_eq!((of("pool").held, of("pool").set_by()), (Some(1), Some(SetBy::Model)));
         assert_eq!((of("forks").held, of("forks").set_by()), (None, Some(SetBy::Suite)));
         assert_eq!(of("forks").limit(), "the generator's descriptors: needs 7");
+    }
+
+    #[test]
+    fn an_estimate_is_the_suites_whatever_a_record_says() {
+        let mut refused = trial("green", 2, Outcome::Limit);
+        let by = |limit: &str| Some(StoppedBy { set_by: SetBy::Machine, limit: limit.into() });
+        refused.stopped_by = by("memory available");
+        assert_eq!((is_estimated(&refused), set_by(&refused)), (true, Some(SetBy::Suite)));
+        refused.stopped_by = by("nofile");
+        assert_eq!((is_estimated(&refused), set_by(&refused)), (false, Some(SetBy::Machine)));
     }
 }

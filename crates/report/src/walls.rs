@@ -53,14 +53,17 @@ pub(crate) fn walls(group: &Group<'_>, machine: &Machine, prefix: &str) -> Walls
 
 fn stop(cell: &Cell<'_>, prefix: &str) -> Stop {
     let by = cell.finals.iter().find_map(|trial| record::wall::set_by(trial));
-    let limit = cell.finals.iter().find_map(|trial| trial.stopped_by.as_ref());
+    let limit = cell.finals.iter().find_map(|trial| {
+        let estimated = if record::wall::is_estimated(trial) { ", by an estimate" } else { "" };
+        Some(format!("{}{estimated}", trial.stopped_by.as_ref()?.limit))
+    });
     Stop {
         at: format::count(cell.connections),
         href: cell.id.clone(),
         ending: ending(cell, prefix),
         set_by: by.map_or("", SetBy::name),
         meaning: by.map_or("", meaning),
-        limit: limit.map(|by| by.limit.clone()).unwrap_or_default(),
+        limit: limit.unwrap_or_default(),
     }
 }
 
