@@ -62,16 +62,13 @@ pub(crate) fn choices(run: &Run, groups: &[Group<'_>]) -> Vec<Choice> {
     if blocking.is_empty() {
         rows.push(unmeasured("Handlers that block", &P99));
     }
-    for load in blocking {
-        let by = "Latency p99 of everybody else";
-        rows.push(Choice {
-            by,
-            ..choice(format!("Handlers that block, {}", load.0.variant), &P99, load)
-        });
-    }
+    rows.extend(blocking.into_iter().map(|load| Choice {
+        by: "Latency p99 of everybody else",
+        ..choice(format!("Handlers that block, {}", load.0.variant), &P99, load)
+    }));
     let heavy = idle.or(busy.and_then(usual));
-    let weighed = weighed.or_else(|| Some(choice(LITTLE_MEMORY.into(), &MEMORY, heavy?)));
-    rows.push(weighed.unwrap_or_else(|| unmeasured(LITTLE_MEMORY, &MEMORY)));
+    let little = || Some(choice(LITTLE_MEMORY.into(), &MEMORY, heavy?));
+    rows.push(weighed.or_else(little).unwrap_or_else(|| unmeasured(LITTLE_MEMORY, &MEMORY)));
     rows.extend(heavy.and_then(|load| simplest(run, load)));
     rows
 }
@@ -135,26 +132,31 @@ fn choice(need: String, metric: &'static Metric, load: Load<'_, '_>) -> Choice {
             row(cited(first), ties(&ranking, metric, verdict), tied)
         }
         ranked => {
-            let (ahead, behind) = ranked.split_at(widest_gap(ranked).unwrap_or(ranked.len()));
-            let mut others = Vec::new();
-            for part in [ahead, behind] {
-                let [first, rest @ ..] = part else { continue };
-                let models = format::plural(part.len(), "model");
-                others.push(plain(if others.is_empty() {
-                    format!("{models} from ")
-                } else {
-                    format!(", then {models} from ")
-                }));
-                others.extend(cited(first));
-                if let Some(last) = rest.last() {
-                    others.push(plain(" to "));
-                    others.extend(cited(last));
-                }
-            }
+            let mut others = from_to(ranked, cited);
             others.push(plain(format!("; {}", why_open(&ranking))));
             row(vec![plain("open")], others, false)
         }
     }
+}
+
+/// `3 models from ... to ..., then 15 models from ... to ...`.
+fn from_to<'cell, 'run>(
+    ranked: &[(&'cell Cell<'run>, Spread)],
+    cited: impl Fn(&(&'cell Cell<'run>, Spread)) -> Vec<Piece>,
+) -> Vec<Piece> {
+    let (ahead, behind) = ranked.split_at(widest_gap(ranked).unwrap_or(ranked.len()));
+    let mut pieces = Vec::new();
+    for part in [ahead, behind] {
+        let [first, rest @ ..] = part else { continue };
+        let then = if pieces.is_empty() { "" } else { ", then " };
+        pieces.push(plain(format!("{then}{} from ", format::plural(part.len(), "model"))));
+        pieces.extend(cited(first));
+        if let Some(last) = rest.last() {
+            pieces.push(plain(" to "));
+            pieces.extend(cited(last));
+        }
+    }
+    pieces
 }
 
 /// After how many models the figure grows most from one to the next; `None` where it nowhere grows so much that nobody would

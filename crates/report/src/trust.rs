@@ -1,7 +1,5 @@
 //! How far a model's figures can be trusted, in one place: what they rest on, whether it is correct, what taints them.
 
-use std::fmt::Write as _;
-
 use record::{Flag, Run};
 
 use crate::cells::{Cell, Group};
@@ -27,7 +25,7 @@ pub(crate) fn trust(run: &Run, groups: &[Group<'_>], model: &str, prefix: &str) 
     let trials = cells.iter().map(|cell| cell.finals.len()).sum();
     let carry = |flag| cells.iter().map(|cell| cell.carries(flag)).sum::<usize>();
     let taint = |flag| {
-        let number: usize = carry(flag);
+        let number = carry(flag);
         let word = words::flag(flag);
         let text = format!("{word} {} of {}", format::size(number), format::size(trials));
         let badge = Badge { text, href: format!("{prefix}doubt.{word}") };
@@ -54,25 +52,20 @@ fn summary(carry: &dyn Fn(Flag) -> usize, trials: usize, cpus: Option<&str>) -> 
         return "No: it failed a case of the conformance battery, so nothing of it is ranked."
             .into();
     }
-    let mut said = String::from(
-        "CPU per request, switches, system calls and memory: yes, with the spread beneath them.",
-    );
-    match carry(Flag::GeneratorBound) {
-        0 => said.push_str(" Rates and latencies: yes, the same way."),
-        bound => {
-            let _ = write!(
-                said,
-                " Rates and latencies: not where they are struck out, since the generator was the limit in {} of {}.",
-                format::size(bound),
-                format::plural(trials, "trial")
-            );
-        }
-    }
-    if carry(Flag::Drifted) > 0 {
-        said.push_str(" Across loads or runs: not where trials drifted.");
-    }
-    if let Some(cpus) = cpus {
-        let _ = write!(said, " On more CPUs than {cpus}: nothing is known.");
-    }
-    said
+    let rates = match carry(Flag::GeneratorBound) {
+        0 => "yes, the same way".into(),
+        bound => format!(
+            "not where they are struck out, since the generator was the limit in {} of {}",
+            format::size(bound),
+            format::plural(trials, "trial")
+        ),
+    };
+    let drifted = carry(Flag::Drifted) > 0;
+    let said = [
+        Some("CPU per request, switches, system calls and memory: yes, with the spread beneath them.".into()),
+        Some(format!("Rates and latencies: {rates}.")),
+        drifted.then(|| "Across loads or runs: not where trials drifted.".into()),
+        cpus.map(|cpus| format!("On more CPUs than {cpus}: nothing is known.")),
+    ];
+    said.into_iter().flatten().collect::<Vec<String>>().join(" ")
 }

@@ -10,6 +10,7 @@ use crate::{quiet, three};
 #[test]
 fn what_a_thread_costs_stands_in_one_row() {
     let mut trials = three(|model, repeat| quiet("sweep", 100, model, repeat));
+    trials.extend(three(|model, repeat| quiet("churn", 100, model, repeat)));
     for connections in [100, 1_000, 10_000] {
         trials.extend(three(|model, repeat| quiet("memory", connections, model, repeat)));
         let mut wall = quiet("wall", connections, &MODELS[1], 1);
@@ -29,7 +30,7 @@ fn what_a_thread_costs_stands_in_one_row() {
     };
     let thread = text(row("thread-per-connection"));
     for said in
-        ["one OS thread each", "9.70", "9.20", "1\u{202f}000 then nofile, set by the machine"]
+        ["one OS thread each", "9.70", "9.20", "10\u{202f}000 refused: nofile, set by the machine"]
     {
         assert!(thread.contains(said), "{said}: {thread}");
     }
@@ -37,7 +38,10 @@ fn what_a_thread_costs_stands_in_one_row() {
         row("thread-per-connection")
             .contains("href=\"#w.wall.http.default.thread-per-connection\"")
     );
-    assert!(row("mio-loop").contains("href=\"#v.sweep.http.default.100.mio-loop.cpu\""));
+    for load in ["sweep", "churn"] {
+        let cited = format!("href=\"#v.{load}.http.default.100.mio-loop.cpu\"");
+        assert!(row("mio-loop").contains(&cited), "{load}");
+    }
     assert!(text(row("mio-loop")).ends_with('–'), "nobody looked how far it goes");
     assert!(!text(table).contains("thread-pool"), "a thread of a pool carries many");
 }
