@@ -2,6 +2,7 @@
 
 use load::ErrorKind;
 use measure::limits::{LimitHit, Need};
+use record::stats::float;
 use record::trial::{Outcome, SetBy, StoppedBy, Trial};
 
 use crate::contestant::End;
@@ -24,10 +25,15 @@ pub(crate) fn by_hit(hit: &LimitHit, need: &Need) -> StoppedBy {
     }
 }
 
-/// Of several limits that stop a cell at once the one that would be left when the suite had lifted its own.
+/// Of several limits that stop a cell at once the one that would be left when the suite had lifted its own, and of those the
+/// one that is missed by most.
 pub(crate) fn first(hits: Vec<LimitHit>, need: &Need) -> Option<(LimitHit, StoppedBy)> {
     let mut told: Vec<_> = hits.into_iter().map(|hit| (by_hit(&hit, need), hit)).collect();
-    told.sort_by_key(|(by, _)| by.set_by == SetBy::Suite);
+    let share = |hit: &LimitHit| float(hit.have) / float(hit.need.max(1));
+    told.sort_by(|(a, hit), (b, other)| {
+        let is_own = |by: &StoppedBy| by.set_by == SetBy::Suite;
+        is_own(a).cmp(&is_own(b)).then(share(hit).total_cmp(&share(other)))
+    });
     told.into_iter().next().map(|(by, hit)| (hit, by))
 }
 
@@ -98,6 +104,11 @@ mod tests {
         let both = vec![hit("nofile", 100), hit("kernel.pid_max", 100)];
         let (hit, by) = first(both, &need).unwrap();
         assert_eq!((hit.limit.as_str(), by.set_by), ("kernel.pid_max", SetBy::Machine));
+        let mut maps = self::hit("vm.max_map_count", 100);
+        maps.need = 300;
+        let pids = self::hit("kernel.pid_max", 100);
+        let (tightest, _) = first(vec![pids, maps], &need).unwrap();
+        assert_eq!(tightest.limit, "vm.max_map_count");
         assert!(first(Vec::new(), &need).is_none());
     }
 }

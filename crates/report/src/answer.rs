@@ -43,7 +43,7 @@ pub(crate) fn answer(group: &Group<'_>, table: &str) -> Option<Answer> {
             vec![best_of(&ALL_GREETED, "time until every connection had its first answer")]
         }
         Kind::Fetch => vec![
-            best_of(&metric::CPU_EACH, "CPU per fetch"),
+            best_of(&metric::CPU_EACH, "CPU per good fetch"),
             best_of(&metric::CLIENT_MEMORY, "memory of the client"),
         ],
         Kind::Idiom => vec![best_of(&metric::LATE, "time beyond what is due")],
@@ -311,15 +311,21 @@ pub(crate) fn name(cell: &Cell<'_>) -> Piece {
 
 /// One trial each shows no spread, so no difference is certain.
 fn single(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
-    let single = cells.iter().filter(|cell| cell.behind.len() == 1).count();
-    (single > 0).then(|| {
-        let who = if single == cells.len() {
-            "Every figure".to_owned()
-        } else {
-            format!("What is said of {single} of them")
-        };
-        vec![plain(format!("{who} here rests on a single trial: a difference may be chance."))]
-    })
+    let single: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.behind.len() == 1).collect();
+    let mut pieces = Vec::new();
+    if single.len() == cells.len() {
+        pieces.push(plain("Every figure here"));
+    } else if single.len() > NAMED_MAX {
+        pieces
+            .push(plain(format!("What is said here of {}", format::plural(single.len(), "model"))));
+    } else {
+        for cell in &single {
+            pieces.push(plain(if pieces.is_empty() { "What is said here of " } else { ", " }));
+            pieces.push(name(cell));
+        }
+    }
+    pieces.push(plain(" rests on a single trial: a difference may be chance."));
+    (!single.is_empty()).then_some(pieces)
 }
 
 fn two_digits(ratio: f64) -> String {

@@ -106,10 +106,11 @@ pub(crate) fn mechanisms(filed: &Filed<Benches>) -> Mechanisms {
     let level = benches.estimates.first().map_or(0.0, |estimate| estimate.confidence_level);
     Mechanisms {
         from: format!(
-            "From {}, collected at {} on {}; intervals are criterion’s, at {} %.",
+            "From {}, collected at {} on {}, of revision {}; intervals are criterion’s, at {} %.",
             filed.file,
             benches.collected_at,
             benches.host_label,
+            benches.git_revision.as_deref().unwrap_or("unknown"),
             format::significant(level * 100.0)
         ),
         groups,

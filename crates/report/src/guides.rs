@@ -51,7 +51,8 @@ static GUIDES: [Guide; 15] = [
         reading: "Connections grow until something stops them. The last count at which all that asked were served is the wall; what stopped the \
                   next one stands beside it in words, and who set that limit. The suite: the generator or the plan ended first, and the \
                   model may go further. The machine: the kernel or the hardware, whoever serves here; the words say how to lift it. \
-                  The model: what carries its connections. Not every count was asked for, and a trial that would need more than the machine \
+                  The model: what carries its connections. Models driven by events are started as several processes on one port where one cannot have the descriptors; those that \
+                  give a connection a process or a thread are one server, and meet its limits. Not every count was asked for, and a trial that would need more than the machine \
                   has, memory by an estimate for each connection, is refused before it begins.",
     },
     Guide {
@@ -78,7 +79,8 @@ static GUIDES: [Guide; 15] = [
     Guide {
         name: "slow-clients",
         title: "slow clients beside quick ones",
-        reading: "Slow readers and writers hold whatever a model gives each connection. Look at who is served beside them, and at p99.",
+        reading: "Slow readers and writers hold whatever a model gives each connection. Look at who is served beside them, and at p99: whether a stall \
+                  fell into a trial decides it, so read the range before the median, which of two trials is their mean.",
     },
     Guide {
         name: "fan-out",

@@ -57,12 +57,12 @@ pub(crate) fn foot(limits: &[Limits]) -> Vec<Foot> {
     vec![
         row(
             "A/A floor",
-            "how far two entries of the same model differed: smaller differences are ties",
+            "how far two entries of the same model differed, of this variant or, where it has none, of another under the same load: smaller differences are ties",
             floors.collect(),
         ),
         row(
             "Visible",
-            "the smallest difference that these trials would have shown nine times of ten",
+            "the smallest difference that these trials would have shown nine times of ten, over all pairs of the column: two steady models show smaller ones",
             visible.collect(),
         ),
     ]

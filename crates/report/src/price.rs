@@ -90,5 +90,9 @@ fn held(
         (by, limit) => format!("at {}: {limit}, set by the {by}", stop.at),
     });
     let held = if row.href.is_empty() { plain(row.held) } else { link(row.held, row.id) };
-    Some((held, stopped.unwrap_or_default()))
+    let spread = (!["1", "–"].contains(&row.started_as.as_str()))
+        .then(|| format!("in {} processes", row.started_as));
+    let said: Vec<String> =
+        spread.into_iter().chain(stopped).filter(|said| !said.is_empty()).collect();
+    Some((held, said.join("; ")))
 }

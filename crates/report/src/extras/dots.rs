@@ -26,7 +26,11 @@ pub(crate) fn dots(rows: impl Iterator<Item = Interval>) -> Option<Dots> {
         format!("{:.1}", share.clamp(0.0, 1.0) * WIDTH)
     };
     Some(Dots {
-        axis: format!("{} to {}, log", time(10f64.powf(range.low)), time(10f64.powf(range.high))),
+        axis: format!(
+            "axis {} to {}, log",
+            time(10f64.powf(range.low)),
+            time(10f64.powf(range.high))
+        ),
         places: rows.iter().map(|row| [row.point, row.low, row.high].map(place)).collect(),
     })
 }

@@ -20,7 +20,7 @@ static QUESTIONS: [(&str, &str); 11] = [
     ),
     (
         "floor",
-        "A request on bare epoll with so many connections, one thread on each side: what nothing else here can go below.",
+        "A request on bare epoll with so many connections, one thread on each side: the least that epoll costs here.",
     ),
     (
         "parse",

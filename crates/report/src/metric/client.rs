@@ -38,7 +38,7 @@ static CPU: Metric = metric(
 .lower();
 pub(crate) static CPU_EACH: Metric = metric(
     "client-cpu-each",
-    "CPU per fetch",
+    "CPU per good fetch",
     "µs",
     "CPU by the fetches that succeeded; the start of the process is in it",
     |trial| {

@@ -21,7 +21,7 @@ pub(crate) static OPENED: Metric = metric(
 .lower();
 pub(crate) static GREETED: Metric = metric(
     "greeted",
-    "Answered at once",
+    "Greeted",
     "connections",
     "connections that asked as soon as they were open, and got an answer",
     |trial| trial.connections_greeted.map(float),

@@ -32,7 +32,7 @@ fn a_client_has_its_own_columns_and_no_connections_served() {
     let page = page(run_of(repeated(6, fetched)));
     let table = part(&page, "id=\"v.fan-out.http.slow-servers", "</table>");
     let head = text(part(table, "<thead>", "</thead>"));
-    assert!(head.contains("CPU per fetch µs") && !head.contains("Served"), "{head}");
+    assert!(head.contains("CPU per good fetch µs") && !head.contains("Served"), "{head}");
     let each = cell(&page, "v.fan-out.http.slow-servers.1000.mio-loop.client-cpu-each");
     let shown: f64 = attribute(each, "data-value").unwrap().parse().unwrap();
     assert!((shown - 40.35).abs() < 1e-9, "the median of 40.1 to 40.6: {shown}");
@@ -245,9 +245,9 @@ fn a_wall_names_the_limit_and_whose_it_is() {
     let table = part(&page, "<table class=\"full sortable walls\">", "</table>");
     let said = text(table);
     for row in [
-        "<1\u{202f}000 1\u{202f}000 starved the model a fixed number at a time",
+        "<1\u{202f}000 – 1\u{202f}000 starved the model a fixed number at a time",
         "limit needs 128062 memory maps the machine vm.max_map_count",
-        "≥1\u{202f}000 – nothing, as far as the plan went the suite",
+        "≥1\u{202f}000 1 – nothing, as far as the plan went the suite",
     ] {
         assert!(said.contains(row), "{row}: {said}");
     }

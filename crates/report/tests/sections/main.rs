@@ -186,7 +186,7 @@ fn the_wall_is_the_last_count_that_held_and_names_what_stopped_it() {
     };
     assert!(
         row("thread-per-connection")
-            .ends_with("4\u{202f}000 16\u{202f}000 limit max_map_count the machine"),
+            .ends_with("4\u{202f}000 1 16\u{202f}000 limit max_map_count the machine"),
         "{}",
         row("thread-per-connection")
     );
