@@ -17,6 +17,8 @@ const EDGE: f64 = 6.0;
 const TOLD_BY_RANGE: usize = 3;
 /// Rows of a group; beyond them a reader sees nothing more, and the full tables have all spreads.
 const ROWS_MAX: usize = 120;
+/// So many of a column's dots are within the strips' reach: one wild trial would press all others onto the median.
+const WITHIN_PERCENT: usize = 95;
 
 /// One group.
 pub(crate) struct Stability {
@@ -61,7 +63,7 @@ pub(crate) fn stability(group: &Group<'_>, machine: &Machine, prefix: &str) -> O
         .collect();
     let reach = |column: usize| {
         let all = deviations.iter().filter_map(|cell| cell[column].as_ref()).flatten();
-        all.map(|share| share.abs()).fold(0.0, f64::max)
+        within(all.map(|share| share.abs()).collect())
     };
     let reaches: Vec<f64> = (0..DRAWN.len()).map(reach).collect();
     let rows = repeated.iter().zip(&deviations).take(ROWS_MAX).map(|(cell, shares)| Row {
@@ -94,14 +96,41 @@ fn deviations(cell: &Cell<'_>, metric: &Metric) -> Option<Vec<f64>> {
     shares.iter().all(|share| share.is_finite()).then_some(shares)
 }
 
+/// What all but the farthest few do not exceed.
+fn within(mut shares: Vec<f64>) -> f64 {
+    shares.sort_by(f64::total_cmp);
+    let last = (shares.len() * WITHIN_PERCENT).div_ceil(100).saturating_sub(1);
+    shares.get(last).copied().unwrap_or(0.0)
+}
+
 fn strip(shares: &[f64], reach: f64) -> Strip {
-    let scale = if reach > 0.0 { (WIDTH / 2.0 - EDGE) / reach } else { 0.0 };
+    let side = WIDTH / 2.0 - EDGE;
+    let scale = if reach > 0.0 { side / reach } else { 0.0 };
+    let place = |share: f64| WIDTH / 2.0 + (share * scale).clamp(-side, side);
     // A line of no length with round ends is a dot, and takes a tenth of a circle's markup.
-    let dots = shares.iter().map(|share| format!("M{:.0} 8h0", WIDTH / 2.0 + share * scale));
+    let dots = shares.iter().map(|&share| format!("M{:.0} 8h0", place(share)));
     let farthest = shares.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0);
     Strip {
         path: dots.collect(),
         farthest: percent(farthest),
         value: format::machine(farthest.abs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wild_trial_stands_at_the_end_and_leaves_the_others_their_room() {
+        let mut shares: Vec<f64> = (1..=40).map(|step| f64::from(step) * 0.005).collect();
+        shares.push(22.0);
+        let reach = within(shares.clone());
+        assert!((0.19..=0.2).contains(&reach), "{reach}");
+        let strip = strip(&shares, reach);
+        assert!(strip.path.ends_with("M154 8h0"), "{}", strip.path);
+        assert!(strip.path.contains("M118 8h0"), "half the reach is half the way: {}", strip.path);
+        assert_eq!(strip.farthest, "+2200.0\u{202f}%");
+        assert!((within(vec![0.3]) - 0.3).abs() < 1e-12 && within(Vec::new()) == 0.0);
     }
 }
