@@ -4,6 +4,7 @@ use load::ErrorKind;
 use measure::limits::{LimitHit, Need};
 use record::stats::float;
 use record::trial::{Outcome, SetBy, StoppedBy, Trial};
+use record::wall::is_met_by_estimate;
 
 use crate::contestant::End;
 use crate::registry::Model;
@@ -19,8 +20,7 @@ pub(crate) fn by_hit(hit: &LimitHit, need: &Need) -> StoppedBy {
             by(SetBy::Suite, "descriptors of the generator's process (nofile)")
         }
         "net.core.somaxconn" => by(SetBy::Model, "it accepts no more than it serves"),
-        // What the connections weigh is estimated.
-        limit @ ("memory available" | "cgroup memory") => by(SetBy::Suite, limit),
+        limit if is_met_by_estimate(limit) => by(SetBy::Suite, limit),
         limit => by(SetBy::Machine, limit),
     }
 }

@@ -44,11 +44,17 @@ impl Wall<'_> {
 /// Limits that a trial is held against by what each of its connections is estimated to need.
 const ESTIMATED: [&str; 2] = ["memory available", "cgroup memory"];
 
+/// Whether a limit is held against an estimate.
+#[must_use]
+pub fn is_met_by_estimate(limit: &str) -> bool {
+    ESTIMATED.contains(&limit)
+}
+
 /// Whether a trial was refused by an estimate, so that the model may go further.
 #[must_use]
 pub fn is_estimated(trial: &Trial) -> bool {
     let by = trial.stopped_by.as_ref();
-    trial.outcome == Outcome::Limit && by.is_some_and(|by| ESTIMATED.contains(&&*by.limit))
+    trial.outcome == Outcome::Limit && by.is_some_and(|by| is_met_by_estimate(&by.limit))
 }
 
 /// Who set the limit that stopped a trial; records from before it was noted tell by their outcome.

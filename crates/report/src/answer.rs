@@ -169,22 +169,30 @@ fn not_all_open(cells: &[&Cell<'_>], is_first: bool) -> Vec<Piece> {
 
 /// Whose figures are in no ranking: who leads here may lead only because they are missing.
 fn left_out(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
-    let mut pieces = Vec::new();
     // Of the starved it is said already.
     let other = |cell: &&&Cell| cell.unranked.is_some() && cell.ended(Outcome::Starved) == 0;
-    for cell in cells.iter().filter(other) {
+    let named = cells.iter().filter(other).map(|cell| {
         let why = match cell.outcome {
             Outcome::Ok => "noisy",
             outcome => words::outcome(outcome),
         };
-        pieces.push(plain(if pieces.is_empty() { "Not ranked: " } else { ", " }));
-        pieces.push(name(cell));
-        pieces.push(plain(format!(" ({why})")));
-    }
+        vec![name(cell), plain(format!(" ({why})"))]
+    });
+    let mut pieces = listed("Not ranked: ", named);
     (!pieces.is_empty()).then(|| {
         pieces.push(plain("."));
         pieces
     })
+}
+
+/// One after the other with commas between, and words before the first; nothing of none.
+pub(crate) fn listed(lead: &str, items: impl Iterator<Item = Vec<Piece>>) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for item in items {
+        pieces.push(plain(if pieces.is_empty() { lead } else { ", " }));
+        pieces.extend(item);
+    }
+    pieces
 }
 
 /// Who needs least, who cannot be told apart, and what the other end costs.
@@ -230,33 +238,22 @@ fn best(metric: &'static Metric, what: &str, ranking: &Ranking<'_, '_>) -> Optio
 
 /// Whose figure is the generator's as much as theirs, and stands in no ranking; of many, how many.
 fn held_back(metric: &Metric, ranking: &Ranking<'_, '_>) -> Vec<Piece> {
+    let lead = "; not ranked, since the generator was the limit: ";
     let cells = &ranking.held_back;
-    if cells.is_empty() {
-        return Vec::new();
-    }
-    let mut pieces = vec![plain("; not ranked, since the generator was the limit: ")];
     if cells.len() > NAMED_MAX {
-        pieces.push(plain(format::plural(cells.len(), "model")));
-        return pieces;
+        return vec![plain(lead), plain(format::plural(cells.len(), "model"))];
     }
-    for (place, cell) in cells.iter().enumerate() {
-        pieces.extend((place > 0).then(|| plain(", ")));
-        pieces.push(link(cell.model.to_owned(), format!("v.{}.{}", cell.id, metric.id)));
-    }
-    pieces
+    let figure = |cell: &&Cell<'_>| format!("v.{}.{}", cell.id, metric.id);
+    listed(lead, cells.iter().map(|cell| vec![link(cell.model.to_owned(), figure(cell))]))
 }
 
 /// Who has too few repeats to be told from the first, or from anybody.
 pub(crate) fn uncompared(ranking: &Ranking<'_, '_>) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for (cell, _) in &ranking.ranked {
-        if let Some(why) = ranking.uncompared(cell.model) {
-            pieces.push(plain(if pieces.is_empty() { "; not compared: " } else { ", " }));
-            pieces.push(name(cell));
-            pieces.push(plain(format!(" ({why})")));
-        }
-    }
-    pieces
+    let uncompared = ranking.ranked.iter().filter_map(|(cell, _)| {
+        let why = ranking.uncompared(cell.model)?;
+        Some(vec![name(cell), plain(format!(" ({why})"))])
+    });
+    listed("; not compared: ", uncompared)
 }
 
 /// Rates say something about a server only where the generator could have asked for more.
@@ -312,18 +309,13 @@ pub(crate) fn name(cell: &Cell<'_>) -> Piece {
 /// One trial each shows no spread, so no difference is certain.
 fn single(cells: &[&Cell<'_>]) -> Option<Vec<Piece>> {
     let single: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.behind.len() == 1).collect();
-    let mut pieces = Vec::new();
-    if single.len() == cells.len() {
-        pieces.push(plain("Every figure here"));
+    let mut pieces = if single.len() == cells.len() {
+        vec![plain("Every figure here")]
     } else if single.len() > NAMED_MAX {
-        pieces
-            .push(plain(format!("What is said here of {}", format::plural(single.len(), "model"))));
+        vec![plain(format!("What is said here of {}", format::plural(single.len(), "model")))]
     } else {
-        for cell in &single {
-            pieces.push(plain(if pieces.is_empty() { "What is said here of " } else { ", " }));
-            pieces.push(name(cell));
-        }
-    }
+        listed("What is said here of ", single.iter().map(|cell| vec![name(cell)]))
+    };
     pieces.push(plain(" rests on a single trial: a difference may be chance."));
     (!single.is_empty()).then_some(pieces)
 }

@@ -62,7 +62,8 @@ fn tick(value: f64) -> String {
     }
 }
 
-/// Where labels go so that neighbours stay `gap`, their height, apart and none is cut off at the top, each as near to its mark as that allows.
+/// Where labels go so that neighbours stay `gap`, their height, apart and none is cut off at the top, each as near to its
+/// mark as that allows.
 ///
 /// All in logarithms. Labels keep the order of their marks.
 pub(crate) fn spread_labels(marks: &[f64], range: Range, gap: f64) -> Vec<f64> {

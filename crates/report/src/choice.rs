@@ -3,7 +3,7 @@
 use record::Run;
 use record::stats::{Line, Spread};
 
-use crate::answer::{Piece, cite, link, name, plain, uncompared};
+use crate::answer::{Piece, cite, link, listed, name, plain, uncompared};
 use crate::cells::{Cell, Group};
 use crate::metric::{self, CPU, MEMORY, Metric, P99};
 use crate::ranking::Ranking;
@@ -193,12 +193,12 @@ fn cited(cell: &Cell<'_>, metric: &Metric, spread: &Spread, verdict: bool) -> Ve
 
 /// Who cannot be told from the first.
 fn ties(ranking: &Ranking<'_, '_>, metric: &Metric, verdict: bool) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for (cell, _) in ranking.leaders().into_iter().skip(1) {
-        pieces.extend((!pieces.is_empty()).then(|| plain(", ")));
-        let href = if verdict { format!("v.{}.{}", cell.id, metric.id) } else { cell.id.clone() };
-        pieces.push(link(cell.model.to_owned(), href));
-    }
+    let figure = |cell: &Cell<'_>| {
+        if verdict { format!("v.{}.{}", cell.id, metric.id) } else { cell.id.clone() }
+    };
+    let tied = ranking.leaders().into_iter().skip(1);
+    let mut pieces =
+        listed("", tied.map(|(cell, _)| vec![link(cell.model.to_owned(), figure(cell))]));
     if pieces.is_empty() {
         pieces.push(plain("nobody ties with it"));
     }
@@ -226,11 +226,7 @@ fn lightest(group: &Group<'_>) -> Option<Choice> {
     };
     let ties: Vec<&str> =
         lines.iter().skip(1).filter(|(_, line)| meets(line)).map(|(model, _)| *model).collect();
-    let mut others = Vec::new();
-    for model in &ties {
-        others.extend((!others.is_empty()).then(|| plain(", ")));
-        others.push(named(model));
-    }
+    let mut others = listed("", ties.iter().map(|model| vec![named(model)]));
     if ties.is_empty() {
         others.push(plain("nobody ties with it"));
     }

@@ -14,7 +14,7 @@ use crate::{format, metric, words};
 
 /// Cells of one model that are named under a doubt; the others are counted.
 const PLACES_MAX: usize = 3;
-/// A generator that used less of its CPUs was flagged for what it sent late.
+/// A generator that used less of its CPUs was flagged for what it sent late, by its own rule.
 const BUSY_SHARE: f64 = 0.9;
 /// Models whose cells are in sight at once; those of more unfold.
 const OPEN_MAX: usize = 4;

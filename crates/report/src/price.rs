@@ -46,9 +46,9 @@ pub(crate) fn prices(run: &Run, groups: &[Group<'_>], prefix: &str) -> Option<Pr
     };
     let memory = find("memory")?;
     let [own, kernel] = [growth::own, growth::kernel].map(|weight| growth::lines(memory, weight));
-    let usual = |group: &'_ Group<'_>| group.common_connections();
-    let busy = find("sweep").and_then(|group| Some((group, usual(group)?)));
-    let churn = find("churn").and_then(|group| Some((group, usual(group)?)));
+    let usual =
+        |experiment| find(experiment).and_then(|group| Some((group, group.common_connections()?)));
+    let [busy, churn] = ["sweep", "churn"].map(usual);
     let price = |model: &&str| {
         let line = growth::of(&own, model)?;
         let contestant = run.machine.contestant(model);
@@ -81,18 +81,16 @@ fn held(
 ) -> Option<(Piece, String)> {
     let mut rows = walls::walls(group, machine, prefix).rows.into_iter();
     let row = rows.find(|row| row.label.model == model)?;
-    let stopped = row.stopped.map(|stop| match (stop.set_by, stop.limit.as_str()) {
-        ("", _) => String::new(),
-        (by, "") => format!("at {} stopped by the {by}", stop.at),
+    let stopped = row.stopped.and_then(|stop| match (stop.set_by, stop.limit.as_str()) {
+        ("", _) => None,
+        (by, "") => Some(format!("at {} stopped by the {by}", stop.at)),
         (by, limit) if stop.ending.word == words::outcome(Outcome::Limit) => {
-            format!("{} refused: {limit}, set by the {by}", stop.at)
+            Some(format!("{} refused: {limit}, set by the {by}", stop.at))
         }
-        (by, limit) => format!("at {}: {limit}, set by the {by}", stop.at),
+        (by, limit) => Some(format!("at {}: {limit}, set by the {by}", stop.at)),
     });
     let held = if row.href.is_empty() { plain(row.held) } else { link(row.held, row.id) };
-    let spread = (!["1", "–"].contains(&row.started_as.as_str()))
-        .then(|| format!("in {} processes", row.started_as));
-    let said: Vec<String> =
-        spread.into_iter().chain(stopped).filter(|said| !said.is_empty()).collect();
-    Some((held, said.join("; ")))
+    let spread = row.processes.filter(|&processes| processes > 1);
+    let spread = spread.map(|processes| format!("in {processes} processes"));
+    Some((held, spread.into_iter().chain(stopped).collect::<Vec<_>>().join("; ")))
 }

@@ -56,8 +56,7 @@ impl<'group, 'run> Ranking<'group, 'run> {
             return Vec::new();
         }
         let tied = self.ties.with_best();
-        let compared = self.ranked.iter().filter(|(cell, _)| self.uncompared(cell.model).is_none());
-        compared.filter(|(cell, _)| tied.contains(&cell.model)).collect()
+        self.ranked.iter().filter(|(cell, _)| tied.contains(&cell.model)).collect()
     }
 
     /// Why a model was not compared with the best; `None` where it was, and of the best itself.

@@ -96,9 +96,8 @@ pub(crate) fn verdict(
     }
     let mut columns: Vec<Column> = own.iter().map(|metric| metric.column()).collect();
     let mut absent = Vec::new();
-    let mut elsewhere = None;
-    if group.experiment == "sweep" {
-        elsewhere = across::told(groups, group.service);
+    let is_sweep = group.experiment == "sweep";
+    if is_sweep {
         for (after, others) in [(&MEMORY, &AFTER_MEMORY[..]), (&P99, &AFTER_LATENCY[..])] {
             let place = own.iter().position(|metric| metric.id == after.id).map_or(0, |at| at + 1);
             for across in others.iter().rev() {
@@ -120,7 +119,8 @@ pub(crate) fn verdict(
     Some(Verdict {
         id: format!("v.{}.{connections}", group.id),
         title: format!("{}, at {}", tables::title(group), group.amount(connections)),
-        caption: caption(group, &cells, &usual) + &elsewhere.unwrap_or_default(),
+        caption: caption(group, &cells, &usual)
+            + &across::told(groups, group.service).filter(|_| is_sweep).unwrap_or_default(),
         absent: format::list(&absent),
         columns,
         has_served: rows.iter().any(|row| !row.served.value.is_empty()),

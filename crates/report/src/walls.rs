@@ -20,8 +20,8 @@ pub(crate) struct Row {
     pub(crate) held: String,
     pub(crate) value: String,
     pub(crate) href: String,
-    /// Server processes that it was started as, sharing the port; a dash where it held nothing.
-    pub(crate) started_as: String,
+    /// Server processes that it was started as, sharing the port; `None` where it held nothing.
+    pub(crate) processes: Option<u64>,
     /// The count at which it did not; `None` where nothing stopped it.
     pub(crate) stopped: Option<Stop>,
 }
@@ -47,7 +47,7 @@ pub(crate) fn walls(group: &Group<'_>, machine: &Machine, prefix: &str) -> Walls
             held: text(group.of(model), held, stopped),
             value: held.map(|cell| cell.connections.to_string()).unwrap_or_default(),
             href: held.map(|cell| cell.id.clone()).unwrap_or_default(),
-            started_as: held.map_or_else(|| "–".into(), started_as),
+            processes: held.map(processes),
             stopped: stopped.map(|cell| stop(cell, prefix)),
         }
     };
@@ -70,9 +70,8 @@ fn stop(cell: &Cell<'_>, prefix: &str) -> Stop {
     }
 }
 
-fn started_as(cell: &Cell<'_>) -> String {
-    let processes = cell.behind.iter().filter_map(|trial| trial.settings.processes).max();
-    format::count(processes.unwrap_or(1))
+fn processes(cell: &Cell<'_>) -> u64 {
+    cell.behind.iter().filter_map(|trial| trial.settings.processes).max().unwrap_or(1)
 }
 
 fn meaning(by: SetBy) -> &'static str {

@@ -60,8 +60,8 @@ impl Ties {
         }
     }
 
-    /// The model with the best median, and all that cannot be told from it, in report order; empty where no model may be
-    /// compared. With fewer than six repeats nobody can be told from anybody, and all are here.
+    /// The model with the best median, and all that were compared with it and not told from it, in report order; empty
+    /// where no model may be compared. With fewer than six repeats nobody is compared, and the first stands alone.
     #[must_use]
     pub fn with_best(&self) -> Vec<&str> {
         let medians = self.columns.iter().filter_map(|(model, figures)| {
@@ -74,7 +74,7 @@ impl Ties {
         let Some((best, _)) = best else { return Vec::new() };
         let with_best = |model: &&str| {
             let judged = self.between(best, model);
-            *model == best || judged.is_some_and(|judged| judged.verdict != Verdict::Different)
+            *model == best || judged.is_some_and(|judged| judged.verdict == Verdict::NoDifference)
         };
         let comparable = self.columns.iter().filter(|(_, figures)| figures.is_ok());
         comparable.map(|(model, _)| model.as_str()).filter(with_best).collect()
